@@ -1,0 +1,1 @@
+"""The domain: columns, contract, ETL, features, leanings, algorithms, scorecard, bundle. No cloud, no terminal."""
