@@ -1,0 +1,48 @@
+"""The algorithms: one file each, named here. A file gives NAME's defaults, how to fit, and how to become ONNX."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any, Protocol, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retailops.errors import ConfigError
+
+# Adding an algorithm: its file beside this one, and its name here.
+NAMES = ("decision_tree", "random_forest", "logistic_regression", "xgboost")
+
+
+class Algorithm(Protocol):
+    """What a file in this folder offers, as module-level names."""
+
+    DEFAULTS: Mapping[str, Any]  # hyper-parameters by the library's own names; retail.yaml's train.params override them
+
+    def fit(self, x: NDArray[np.float32], y: NDArray[np.int64], params: Mapping[str, Any], seed: int, threads: int) -> Any:
+        """Train on float32[B, F] and class indices int64[B]; the same inputs give the same model."""
+
+    def probabilities(self, model: Any, x: NDArray[np.float32]) -> NDArray[np.float64]:
+        """The native model's answer, [B, 3] in the order of columns.LABELS."""
+
+    def to_onnx(self, model: Any, features: int) -> bytes:
+        """The model as ONNX: "features" float32[B, F] → "probabilities" float32[B, 3]."""
+
+
+def load(name: str) -> Algorithm:
+    """The algorithm of this name. ConfigError when there is none."""
+    if name not in NAMES:
+        raise ConfigError(f"There is no algorithm {name!r}.", f"Algorithms: {', '.join(NAMES)}.")
+    return cast(Algorithm, importlib.import_module(f"{__name__}.{name}"))
+
+
+def parameters(algorithm: Algorithm, name: str, overrides: Mapping[str, Any]) -> dict[str, Any]:
+    """The defaults with the overrides on top; a parameter the algorithm doesn't declare is refused."""
+    unknown = sorted(set(overrides) - set(algorithm.DEFAULTS))
+    if unknown:
+        raise ConfigError(
+            f"train.params.{name}: unknown parameter {', '.join(unknown)}.",
+            f"{name} takes: {', '.join(sorted(algorithm.DEFAULTS))}.",
+        )
+    return {**algorithm.DEFAULTS, **overrides}

@@ -1,0 +1,30 @@
+"""One decision tree: the model that a person can read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retailops.retail.algorithms import sklearn_onnx
+
+DEFAULTS: Mapping[str, Any] = {"max_depth": 10, "min_samples_leaf": 20, "criterion": "entropy", "ccp_alpha": 0.0}
+
+
+def fit(x: NDArray[np.float32], y: NDArray[np.int64], params: Mapping[str, Any], seed: int, threads: int) -> Any:
+    from sklearn.tree import DecisionTreeClassifier
+
+    model = DecisionTreeClassifier(random_state=seed, **params).fit(x, y)
+    sklearn_onnx.round_thresholds(model)
+    return model
+
+
+def probabilities(model: Any, x: NDArray[np.float32]) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = model.predict_proba(x)
+    return found
+
+
+def to_onnx(model: Any, features: int) -> bytes:
+    return sklearn_onnx.convert(model, features)

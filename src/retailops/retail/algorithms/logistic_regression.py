@@ -1,0 +1,30 @@
+"""Multinomial logistic regression on standardised features: the linear baseline that is hard to beat here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retailops.retail.algorithms import sklearn_onnx
+
+DEFAULTS: Mapping[str, Any] = {"C": 1.0, "max_iter": 300, "tol": 1e-4}
+
+
+def fit(x: NDArray[np.float32], y: NDArray[np.int64], params: Mapping[str, Any], seed: int, threads: int) -> Any:
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    return make_pipeline(StandardScaler(), LogisticRegression(random_state=seed, **params)).fit(x, y)
+
+
+def probabilities(model: Any, x: NDArray[np.float32]) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = model.predict_proba(x)
+    return found
+
+
+def to_onnx(model: Any, features: int) -> bytes:
+    return sklearn_onnx.convert(model, features)

@@ -1,0 +1,54 @@
+"""Gradient-boosted trees by XGBoost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from retailops.retail.columns import LABELS
+
+DEFAULTS: Mapping[str, Any] = {
+    "n_estimators": 120,
+    "max_depth": 5,
+    "learning_rate": 0.15,
+    "min_child_weight": 5.0,
+    "subsample": 0.8,
+    "colsample_bytree": 0.7,
+    "reg_lambda": 1.0,
+    "max_bin": 256,
+}
+
+
+def fit(x: NDArray[np.float32], y: NDArray[np.int64], params: Mapping[str, Any], seed: int, threads: int) -> Any:
+    from xgboost import XGBClassifier
+
+    model = XGBClassifier(
+        objective="multi:softprob",
+        num_class=len(LABELS),
+        tree_method="hist",
+        # A number, not an estimate from the labels: converters read one base score, not one per class.
+        base_score=0.5,
+        random_state=seed,
+        n_jobs=threads,
+        **params,
+    )
+    return model.fit(x, y)
+
+
+def probabilities(model: Any, x: NDArray[np.float32]) -> NDArray[np.float64]:
+    found: NDArray[np.float64] = model.predict_proba(x).astype(np.float64)
+    return found
+
+
+def to_onnx(model: Any, features: int) -> bytes:
+    import onnx
+    from onnxmltools import convert_xgboost
+    from onnxmltools.convert.common.data_types import FloatTensorType
+
+    converted = convert_xgboost(model, initial_types=[("features", FloatTensorType([None, features]))], target_opset=15)
+    onnx.checker.check_model(converted)
+    content: bytes = converted.SerializeToString()
+    return content
