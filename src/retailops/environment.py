@@ -1,0 +1,21 @@
+"""Floor 0: variables that other people's libraries read once, at their import; settings of ours never pass here.
+
+Reading the environment is config's business. Writing it has no other way: OpenMP and BLAS size their thread pools, and
+MLflow decides about telemetry, from variables alone and before any call could tell them.
+"""
+
+from __future__ import annotations
+
+import os
+
+
+def limit_threads(threads: int) -> None:
+    """Native thread pools of this process use at most `threads`. Call before numpy is imported."""
+    for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
+        os.environ[name] = str(threads)
+
+
+def no_telemetry() -> None:
+    """Libraries imported after this send no usage statistics anywhere."""
+    os.environ["DO_NOT_TRACK"] = "true"
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
