@@ -96,6 +96,9 @@ class Lake(Protocol):
     def put(self, source: Path, progress: Progress) -> Raw:
         """Register a file or folder in the raw zone. The same contents twice give the same Raw."""
 
+    def scratch(self) -> Path:
+        """A folder on this machine for files made on their way into the raw zone. It may go at any time between commands."""
+
     def publish(self, folder: Path) -> Dataset:
         """Take the output of an ETL job into the zones. The same dataset twice: the first one stays."""
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
@@ -25,6 +26,7 @@ from retailops.retail.tables import Baskets
 
 OUTPUT = "predictions.parquet"
 WEEKS_AT_ONCE = 13
+_PLAIN = pacsv.WriteOptions(quoting_style="needed", quoting_header="none")
 
 
 def job(inputs: Mapping[str, Path], output: Path, parameters: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
@@ -97,3 +99,12 @@ class Scorer:
         total = np.bincount(lines.basket, minlength=len(baskets))
         found = np.bincount(lines.basket, weights=known[lines.product], minlength=len(baskets))
         return self.leanings.features(lines, posteriors), found / total
+
+
+def export(predictions: Path, path: Path) -> None:
+    """Copy the predictions to `path`, as CSV or parquet by its suffix."""
+    with pq.ParquetFile(predictions) as source:
+        writer = pq.ParquetWriter(path, SCHEMA) if path.suffix.lower() == ".parquet" else pacsv.CSVWriter(path, SCHEMA, _PLAIN)
+        with writer:
+            for batch in source.iter_batches():
+                writer.write_batch(batch)

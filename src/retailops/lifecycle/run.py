@@ -1,0 +1,54 @@
+"""run: the whole life, stage by stage; a stage whose inputs didn't change is skipped, so a second run resumes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+from retailops.lifecycle import deploy, etl, infra, models, register, train
+from retailops.lifecycle.outcome import Outcome
+from retailops.ports import Target
+from retailops.progress import Progress
+
+Stage = tuple[str, Callable[[Target, Progress], Outcome]]
+
+STAGES: tuple[Stage, ...] = (
+    ("infra", infra.up),
+    ("etl", lambda target, progress: etl.etl(target, None, progress)),
+    ("train", lambda target, progress: train.train(target, None, progress)),
+    ("register", lambda target, progress: register.register(target, None, progress)),
+    ("deploy", lambda target, progress: deploy.deploy(target, None, progress)),
+)
+
+
+def run(target: Target, progress: Progress) -> Outcome:
+    """Every stage in order. Stops at the first gate that fails, with what the stages before it found."""
+    rows: list[dict[str, Any]] = []
+    found: dict[str, dict[str, Any]] = {}
+    for name, stage in STAGES:
+        progress.note(f"{name} …")
+        start = time.monotonic()
+        outcome = stage(target, progress)
+        found[name] = outcome.result
+        skipped = bool(outcome.result.get("reused")) or (name == "infra" and not outcome.changes)
+        rows.append({"stage": name, "seconds": round(time.monotonic() - start, 2), "skipped": skipped, "ok": outcome.failed is None})
+        if outcome.failed:
+            return Outcome(_summary(rows, found), failed=outcome.failed)
+    return Outcome(_summary(rows, found))
+
+
+def _summary(rows: list[dict[str, Any]], found: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    gates = [*found.get("register", {}).get("gates", []), *found.get("deploy", {}).get("endpoint", {}).get("gates", [])]
+    return {"stages": rows, "seconds": round(sum(row["seconds"] for row in rows), 2), "gates": gates, **found}
+
+
+def sample_request(target: Target, version: int) -> dict[str, Any]:
+    """A basket that the version was judged on, to try the API with."""
+    from retailops.retail import bundle as bundles
+    from retailops.retail.bundle import Bundle
+
+    rows = Bundle.open(models.find(target, version).run.bundle).json(bundles.GOLDEN)
+    smallest = min(rows, key=lambda row: len(row["basket"]["lines"]))
+    basket: dict[str, Any] = smallest["basket"]
+    return basket
