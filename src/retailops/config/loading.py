@@ -59,17 +59,31 @@ def load(
 
 def schema(targets: Mapping[str, type[BaseModel]], algorithms: Sequence[str]) -> dict[str, Any]:
     """The file's JSON schema (draft 2020-12), for editors."""
-    found = _document(targets).model_json_schema(mode="validation")
+    document = _document(targets)
+    found = _tidy(document.model_json_schema(mode="validation"))
     found = {"$schema": "https://json-schema.org/draft/2020-12/schema", **found, "title": "retail.yaml"}
     found["description"] = "The one file that the retailops commands read."
     found["properties"]["target"]["enum"] = list(targets)
     train = found["$defs"]["Train"]["properties"]
     train["algorithms"]["items"]["enum"] = list(algorithms)
     train["params"]["propertyNames"] = {"enum": list(algorithms)}
-    features = found["properties"]["features"]
+    for name in document.model_fields:
+        section = found["properties"][name]
+        if "$ref" in section:  # a section may stand empty, every key of it commented out
+            section["anyOf"] = [{"$ref": section.pop("$ref")}, {"type": "null"}]
     names = found["$defs"]["Features"]["properties"]["set"]["enum"]
-    features["anyOf"] = [{"$ref": features.pop("$ref")}, {"enum": names, "type": "string"}]
+    found["properties"]["features"]["anyOf"].insert(1, {"enum": names, "type": "string"})
     return found
+
+
+def _tidy(node: Any) -> Any:
+    """Without the titles and empty defaults that pydantic makes up: an editor would show them with the description."""
+    if isinstance(node, list):
+        return [_tidy(each) for each in node]
+    if not isinstance(node, dict):
+        return node
+    made_up = {key for key in ("title", "default") if isinstance(node.get(key), str if key == "title" else dict)}
+    return {key: _tidy(value) for key, value in node.items() if key not in made_up}
 
 
 def _document(targets: Mapping[str, type[BaseModel]]) -> type[Config]:
@@ -161,8 +175,8 @@ class _Layers:
         """Names that only the caller knows: the target's and the algorithms'."""
         target = self.tree.get("target", "local")
         if isinstance(target, str) and target not in targets:
-            what = f"{shown(target)} isn't a target of this version, which has: {', '.join(targets)}{meant(target, targets)}"
-            self.report(("target",), what)
+            what = f"{shown(target)} isn't a target of this version, which has: {', '.join(targets)}"
+            self.report(("target",), what + meant(target, targets))
         train = self.tree.get("train")
         if not isinstance(train, dict):
             return

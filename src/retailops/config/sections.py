@@ -16,7 +16,7 @@ _DEFAULTS: Any = {}  # an absent section is validated like an empty one, so that
 
 def _from_folder(value: object, info: ValidationInfo) -> object:
     """Relative paths in the file mean: from the file's folder, wherever the command is run."""
-    if not isinstance(value, str) or not value.strip():
+    if not isinstance(value, (str, Path)) or value == "":
         return value
     base: Path = (info.context or {}).get("folder", Path())
     return base / Path(value).expanduser()
@@ -59,7 +59,9 @@ class Synthetic(Section):
     baskets: int = Field(40_000, ge=100, le=50_000_000, description="Baskets to generate.")
     weeks: int = Field(20, ge=2, le=520, description="Fiscal weeks that they are spread over.")
     seed: Seed = Field(7, description="Seed: the same seed gives the same rows.")
-    noise: Share = Field(0.0, description="Share of labels drawn anew at random, 0 to 1; enough of it makes gates fail.")
+    noise: Share = Field(
+        0.0, description="Share of labels drawn anew at random, 0 to 1; enough of it makes gates fail."
+    )
 
 
 class Data(Section):
@@ -72,7 +74,9 @@ class Data(Section):
 
 
 class Etl(Section):
-    max_quarantined: Share = Field(0.01, description="Share of rows, 0 to 1, that may break the contract before the run stops.")
+    max_quarantined: Share = Field(
+        0.01, description="Share of rows, 0 to 1, that may break the contract before the run stops."
+    )
     memory_mb: int = Field(700, ge=200, le=1_000_000, description="Memory limit of the SQL engine in MB.")
     threads: int = Field(2, ge=1, le=256, description="Threads of the SQL engine.")
 
@@ -84,7 +88,9 @@ class Features(Section):
         "leanings",
         description="leanings = product leanings learned from the labels; seed = nine plain columns, the honest baseline.",
     )
-    folds: int = Field(5, ge=2, le=20, description="Folds in which leanings are learned, so that no basket sees its own label.")
+    folds: int = Field(
+        5, ge=2, le=20, description="Folds in which leanings are learned, so that no basket sees its own label."
+    )
     sweeps: int = Field(14, ge=3, le=100, description="Passes of the leanings' learning over all products.")
 
 
@@ -110,10 +116,17 @@ class Gates(Section):
     macro_f1: Share = Field(0.70, description="Mean of the three classes' F1, at least (0 to 1).")
     precision: Share = Field(0.65, description="Precision of each class, at least (0 to 1).")
     pricing_error: float = Field(
-        -0.10, ge=-1, le=10, description="Change of the pricing error against one price for all, at most (-0.10 = 10 % less)."
+        -0.10,
+        ge=-1,
+        le=10,
+        description="Change of the pricing error against one price for all, at most (-0.10 = 10 % less).",
     )
-    p95_ms: float = Field(200, gt=0, le=600_000, description="95th percentile of a prediction's time in milliseconds, at most.")
-    throughput_rps: float = Field(100, ge=0, le=10_000_000, description="Predictions a second that the server reaches, at least.")
+    p95_ms: float = Field(
+        200, gt=0, le=600_000, description="95th percentile of a prediction's time in milliseconds, at most."
+    )
+    throughput_rps: float = Field(
+        100, ge=0, le=10_000_000, description="Predictions a second that the server reaches, at least."
+    )
 
 
 class Deploy(Section):
@@ -127,10 +140,16 @@ class Deploy(Section):
 
 class Monitor(Section):
     window_hours: float = Field(24, gt=0, le=8784, description="Hours that a report looks back.")
-    max_psi: float = Field(0.25, ge=0, le=100, description="Population stability index of any feature or of the classes, at most.")
-    min_coverage: Share = Field(0.8, description="Share of basket lines whose product the model knows, at least (0 to 1).")
+    max_psi: float = Field(
+        0.25, ge=0, le=100, description="Population stability index of any feature or of the classes, at most."
+    )
+    min_coverage: Share = Field(
+        0.8, description="Share of basket lines whose product the model knows, at least (0 to 1)."
+    )
     max_error_rate: Share = Field(0.01, description="Share of requests that end in a server error, at most (0 to 1).")
-    min_predictions: int = Field(200, ge=1, le=1_000_000_000, description="Predictions below which drift is not judged.")
+    min_predictions: int = Field(
+        200, ge=1, le=1_000_000_000, description="Predictions below which drift is not judged."
+    )
     retention_days: int = Field(14, ge=1, le=3660, description="Days that logged predictions are kept.")
 
 
@@ -146,7 +165,9 @@ class Config(Section):
     target: str = Field("local", description="Where everything runs.")
     data: Data = Field(_DEFAULTS, description="Where the transactions come from.")
     etl: Etl = Field(_DEFAULTS, description="From raw rows to baskets.")
-    features: Features = Field(_DEFAULTS, description="What a model sees of a basket; `features: seed` is short for its set.")
+    features: Features = Field(
+        _DEFAULTS, description="What a model sees of a basket; `features: seed` is short for its set."
+    )
     train: Train = Field(_DEFAULTS, description="What is trained, and on what.")
     gates: Gates = Field(_DEFAULTS, description="Numbers a model and its server must reach before they are used.")
     deploy: Deploy = Field(_DEFAULTS, description="The prediction API.")

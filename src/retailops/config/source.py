@@ -194,7 +194,9 @@ class _Walk:
                 raise ValueError
             return _SCALARS[tag](text)
         except KeyError:
-            self.source.problem(_place(node), keys, f"the tag {node.tag.replace(_TAG, '!!')} isn't read; write a plain value")
+            self.source.problem(
+                _place(node), keys, f"the tag {node.tag.replace(_TAG, '!!')} isn't read; write a plain value"
+            )
         except ValueError:
             self.source.problem(_place(node), keys, f"{shown(text)} isn't a finite number")
         return None

@@ -11,7 +11,9 @@ from pydantic import BaseModel
 
 from retailops.config.source import Keys, shown
 
-_SECRET = re.compile(r"(^|[_\-])(password|passwd|passphrase|secret|token|credentials?)($|[_\-])|access_?key|api_?key|private_?key")
+_SECRET = re.compile(
+    r"(^|_)(password|passwd|passphrase|secret|token|credentials?)($|_)|access_?key|api_?key|private_?key"
+)
 SECRET_ADVICE = (
     "looks like a secret; none belongs in this file. Take it out (and change it, if the file was shared): "
     "credentials come from the environment or the cloud's own credential chain"
@@ -41,7 +43,7 @@ _WORDS = {
 
 def looks_secret(key: str) -> bool:
     """Whether a key's name says that its value shouldn't be in a file."""
-    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key).lower()
+    snake = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", key).lower().replace("-", "_")
     return bool(_SECRET.search(snake))
 
 
