@@ -14,7 +14,7 @@ from pydantic import BaseModel, Field, ValidationError, create_model
 
 from retailops.config.sections import Config, Section
 from retailops.config.source import Keys, Problem, Source, dotted, parse_value, read, shown
-from retailops.config.wording import SECRET_ADVICE, leaves, looks_secret, meant, section_at, unknown_key, wrong_value
+from retailops.config.wording import NO_SECRETS, leaves, looks_secret, meant, section_at, unknown_key, wrong_value
 from retailops.errors import ConfigError
 
 PREFIX = "RETAILOPS_"
@@ -49,11 +49,9 @@ def load(
         layers.flags(overrides or {})
         layers.check_names(targets, algorithms)
         layers.check_secrets()
-    config = layers.validate(path.resolve().parent) if layers.tree else None
+    config = layers.validate(path.resolve()) if layers.tree else None
     if layers.problems or config is None:
         raise _refusal(layers.problems)
-    config._path = path.resolve()
-    config._origins = layers.origins()
     return config
 
 
@@ -151,7 +149,7 @@ class _Layers:
         annotation = _annotation(self.model, keys)
         if annotation is None:
             known = meant(".".join(keys), leaves(self.model))
-            what = SECRET_ADVICE if looks_secret(keys[-1]) else f"sets nothing: unknown key{known}"
+            what = NO_SECRETS if looks_secret(keys[-1]) else f"sets nothing: unknown key{known}"
             self.problems.append(Problem(origin, dotted(keys), what))
             return
         value, wrong = _from_text(text, annotation)
@@ -199,7 +197,7 @@ class _Layers:
         """Keys that sound like a secret, at any depth, unless the file's shape declares them."""
         for keys in self.source.key_places:
             if looks_secret(str(keys[-1])) and _annotation(self.model, tuple(map(str, keys))) in (None, Any):
-                self.report(keys, SECRET_ADVICE, at_key=True)
+                self.report(keys, NO_SECRETS, at_key=True)
 
     def report(self, keys: Keys, what: str, *, at_key: bool = False) -> None:
         """Add a problem at the nearest known place of `keys`: variable, flag, value, key, or the section around it.
@@ -220,10 +218,11 @@ class _Layers:
                 return
         self.problems.append(Problem(self.source.name, dotted(keys), what))
 
-    def validate(self, folder: Path) -> Config | None:
+    def validate(self, path: Path) -> Config | None:
         """The config, or None with the reasons in `problems`."""
         try:
-            return self.model.model_validate(self.tree, context={"folder": folder})
+            context = {"path": path, "folder": path.parent, "origins": self.origins()}
+            return self.model.model_validate(self.tree, context=context)
         except ValidationError as found:
             for error in found.errors(include_url=False):
                 keys: Keys = error["loc"]

@@ -86,7 +86,7 @@ class Features(Section):
 
     set: Literal["leanings", "seed"] = Field(
         "leanings",
-        description="leanings = product leanings learned from the labels; seed = nine plain columns, the honest baseline.",
+        description="leanings = learned from the labels, product by product; seed = nine plain columns, the baseline.",
     )
     folds: int = Field(
         5, ge=2, le=20, description="Folds in which leanings are learned, so that no basket sees its own label."
@@ -176,6 +176,10 @@ class Config(Section):
 
     _path: Path = PrivateAttr(default=Path("retail.yaml"))
     _origins: Mapping[str, str] = PrivateAttr(default_factory=dict)
+
+    def model_post_init(self, context: Any) -> None:
+        self._path = (context or {}).get("path", self._path)
+        self._origins = (context or {}).get("origins", self._origins)
 
     @property
     def path(self) -> Path:

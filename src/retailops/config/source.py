@@ -1,6 +1,6 @@
 """retail.yaml as text: plain values, and the line and column of every key and value.
 
-YAML 1.2 scalars, so that `owner: no` is text and `1e-3` a number; no tags, no merge keys, bounded size, depth and aliases.
+YAML 1.2 scalars: `owner: no` is text and `1e-3` a number. No tags, no merge keys; size, depth and aliases are bounded.
 """
 
 from __future__ import annotations
@@ -203,7 +203,7 @@ class _Walk:
 
 
 _SCALARS: dict[str, Any] = {
-    "null": lambda text: None,
+    "null": lambda _: None,
     "bool": lambda text: text.lower() == "true",
     "int": int,
     "float": float,

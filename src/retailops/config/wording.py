@@ -14,7 +14,7 @@ from retailops.config.source import Keys, shown
 _SECRET = re.compile(
     r"(^|_)(password|passwd|passphrase|secret|token|credentials?)($|_)|access_?key|api_?key|private_?key"
 )
-SECRET_ADVICE = (
+NO_SECRETS = (
     "looks like a secret; none belongs in this file. Take it out (and change it, if the file was shared): "
     "credentials come from the environment or the cloud's own credential chain"
 )
@@ -58,7 +58,7 @@ def unknown_key(keys: Keys, model: type[BaseModel]) -> str:
     """What to say of a key that the file's shape doesn't have."""
     name = str(keys[-1])
     if looks_secret(name):
-        return SECRET_ADVICE
+        return NO_SECRETS
     section = section_at(model, keys[:-1])
     siblings = list(section.model_fields) if section else []
     near = meant(name, siblings)
