@@ -1,0 +1,89 @@
+"""One call of a command: its flags, and config, target and progress, each made when first asked for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+from retailops.cli.flags import Flags, values
+from retailops.cli.progress import Opened
+from retailops.errors import Interrupted, UsageError
+
+if TYPE_CHECKING:
+    from retailops.config import Config
+    from retailops.ports import Change, Target
+
+
+class Call:
+    """What a command's body gets besides its own arguments."""
+
+    def __init__(self, command: str, flags: Flags) -> None:
+        self.command = command
+        self.flags = flags
+        self.progress = Opened(quiet=flags.quiet)
+        self.target_name: str | None = None  # known as soon as retail.yaml is read
+
+    @cached_property
+    def config(self) -> Config:
+        """retail.yaml with the environment and the flags over it. ConfigError when it is wrong."""
+        from retailops import config, targets
+        from retailops.retail import algorithms
+
+        loaded = config.load(
+            self.flags.config,
+            targets=targets.settings(),
+            algorithms=algorithms.NAMES,
+            overrides=values(self.flags),
+        )
+        self.target_name = loaded.target
+        return loaded
+
+    @cached_property
+    def target(self) -> Target:
+        """The opened target. Unsupported when this version has none of that name."""
+        from retailops import targets
+
+        return targets.open_target(self.config)
+
+    def confirm_cost(self, changes: Sequence[Change]) -> None:
+        """Ask before something that costs money is made; free changes need no question."""
+        monthly = sum(change.monthly_usd for change in changes)
+        if monthly <= 0 or self.flags.yes:
+            return
+        self._show(changes, "To be created:")
+        answer = self._ask(f"This costs about ${monthly:,.2f} a month. Go on? [y/N] ")
+        if answer.strip().lower() not in ("y", "yes"):
+            raise UsageError("Nothing was done.", "Answer y, or add --yes.")
+
+    def confirm_removal(self, changes: Sequence[Change]) -> None:
+        """List what will be removed and have the project's name typed; nothing to remove needs no question."""
+        if not changes or self.flags.yes:
+            return
+        self._show(changes, "To be removed:")
+        name = self.config.project.name
+        if self._ask(f"Type the project's name ({name}) to remove all of it: ").strip() != name:
+            raise UsageError("Nothing was removed: the name typed isn't the project's.", f"Type {name}, or add --yes.")
+
+    def _show(self, changes: Sequence[Change], title: str) -> None:
+        from retailops.cli.output import screen
+        from retailops.cli.views.layout import change_table
+
+        self.progress.close()
+        console = screen(stderr=True)
+        console.print(title)
+        console.print(change_table(changes))
+
+    def _ask(self, question: str) -> str:
+        if not sys.stdin.isatty():
+            raise UsageError(
+                f"`retailops {self.command}` asks before it goes on, and there is no terminal to ask on.",
+                "Add --yes to answer with yes.",
+            )
+        sys.stderr.write(question)
+        sys.stderr.flush()
+        answer = sys.stdin.readline()
+        if not answer:
+            raise Interrupted("No answer.", "Nothing was done.")
+        return answer

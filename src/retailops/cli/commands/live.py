@@ -1,0 +1,94 @@
+"""deploy, serve, status, monitor, logs: the live API."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer import Option
+
+from retailops.cli.call import Call
+from retailops.cli.command import Answer, command
+from retailops.errors import UsageError
+
+
+def register(app: typer.Typer) -> None:
+    command(app, "deploy")(deploy)
+    command(app, "serve")(serve)
+    command(app, "status")(status)
+    command(app, "monitor")(monitor)
+    command(app, "logs")(logs)
+
+
+def deploy(
+    call: Call,
+    version: Annotated[
+        int | None, Option("--version", min=1, metavar="N", help="The version to serve. Default: the newest.")
+    ] = None,
+) -> Answer:
+    """Put a version live, proved first; the old one serves until then."""
+    from retailops.cli.views import live as views
+    from retailops.lifecycle import deploy
+
+    return Answer(deploy.deploy(call.target, version, call.progress), views.deployed, next="retailops status")
+
+
+def serve(
+    call: Call,
+    version: Annotated[
+        int | None, Option("--version", min=1, metavar="N", help="The version to serve. Default: the newest.")
+    ] = None,
+    port: Annotated[
+        int | None, Option("--port", min=0, max=65535, metavar="PORT", help="Default: deploy.port of retail.yaml.")
+    ] = None,
+) -> Answer:
+    """Serve a version in the foreground, until Ctrl-C."""
+    from retailops.cli.views import live as views
+    from retailops.lifecycle import serve
+    from retailops.lifecycle.outcome import Outcome
+
+    bundle, chosen = serve.bundle(call.target, version)
+    raise NotImplementedError(bundle, chosen, port, views, Outcome)
+
+
+def status(call: Call) -> Answer:
+    """Tell what stands: data, models, the live endpoint."""
+    from retailops.cli.views import live as views
+    from retailops.lifecycle import status
+
+    return Answer(status.status(call.target), views.status)
+
+
+def monitor(
+    call: Call,
+    hours: Annotated[
+        float | None, Option("--hours", min=0.0, metavar="H", help="The window. Default: monitor.window_hours.")
+    ] = None,
+    output: Annotated[Path | None, Option("--output", metavar="FILE", help="Where to write the HTML page.")] = None,
+) -> Answer:
+    """Read what was served: latency, errors, mix, drift, against the gates."""
+    from retailops.cli.views import live as views
+    from retailops.lifecycle import monitor
+
+    return Answer(monitor.monitor(call.target, hours, output, call.progress), views.monitored)
+
+
+def logs(
+    call: Call,
+    lines: Annotated[int, Option("--lines", min=0, metavar="N", help="The last N lines.")] = 50,
+    follow: Annotated[bool, Option("--follow", help="Go on with further lines as they come, until Ctrl-C.")] = False,
+) -> Answer:
+    """Print the server's log."""
+    from retailops.cli.views import live as views
+    from retailops.lifecycle import logs
+    from retailops.lifecycle.outcome import Outcome
+
+    if follow and call.flags.json:
+        raise UsageError("--follow has no end, and --json prints one object at the end.", "Leave one of them out.")
+    text = logs.logs(call.target, lines, follow)
+    if not follow:
+        return Answer(Outcome({"lines": list(text)}), views.lines)
+    for line in text:
+        print(line, flush=True)
+    return Answer(Outcome({"lines": []}), views.lines)

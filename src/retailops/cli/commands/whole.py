@@ -1,0 +1,43 @@
+"""run, infra, teardown: the whole life, and the end of it."""
+
+from __future__ import annotations
+
+import typer
+
+from retailops.cli.call import Call
+from retailops.cli.command import Answer, command, group
+
+
+def register(app: typer.Typer) -> None:
+    command(app, "run")(run)
+    command(app, "teardown")(teardown)
+    infra = group(app, "infra", "Make what the project needs, and take it away.")
+    command(infra, "up", path="infra up")(up)
+    command(infra, "down", path="infra down")(teardown)
+
+
+def run(call: Call) -> Answer:
+    """Go the whole way: data, models, a live API. What is done already is skipped."""
+    from retailops.cli.views import whole as views
+    from retailops.lifecycle import infra, run
+
+    call.confirm_cost(infra.planned(call.target))
+    return Answer(run.run(call.target, call.progress), views.summary)
+
+
+def up(call: Call) -> Answer:
+    """Create what is missing."""
+    from retailops.cli.views import whole as views
+    from retailops.lifecycle import infra
+
+    call.confirm_cost(infra.planned(call.target))
+    return Answer(infra.up(call.target, call.progress), views.built, next="retailops etl")
+
+
+def teardown(call: Call) -> Answer:
+    """Remove everything of this project, then look for what is left."""
+    from retailops.cli.views import whole as views
+    from retailops.lifecycle import teardown
+
+    call.confirm_removal(teardown.planned(call.target))
+    return Answer(teardown.teardown(call.target, call.progress), views.removed)
