@@ -11,8 +11,6 @@ from typer import Argument, Option
 from retailops.cli.call import Call
 from retailops.cli.command import Answer, command, group
 
-ALL = "all"
-
 
 def register(app: typer.Typer) -> None:
     command(app, "train")(train)
@@ -38,10 +36,8 @@ def train(
     """Train on the earlier weeks, score on the later ones."""
     from retailops.cli.views import model as views
     from retailops.lifecycle import train
-    from retailops.retail import algorithms
 
-    chosen = list(algorithms.NAMES) if algo and ALL in algo else algo or None
-    return Answer(train.train(call.target, chosen, call.progress), views.trained, next="retailops register")
+    return Answer(train.train(call.target, algo or None, call.progress), views.trained, next="retailops register")
 
 
 def register_model(

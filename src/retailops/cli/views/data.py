@@ -14,14 +14,16 @@ Result = Mapping[str, Any]
 
 def written(console: Console, result: Result) -> None:
     """What the generator wrote."""
-    title(console, "Synthetic data", str(result.get("output", "")))
-    facts(console, {name: result.get(name) for name in ("files", "baskets", "rows", "seed", "noise", "bytes")})
+    title(console, "Synthetic data", str(result["output"]))
+    facts(
+        console, {name: value for name, value in result.items() if isinstance(value, int | float)} | result["options"]
+    )
 
 
 def dataset(console: Console, result: Result) -> None:
     """Counts that reconcile to the row, and why rows were put aside."""
     rows = result["rows"]
-    title(console, f"Dataset {result['dataset']}", "as it was: nothing had changed" if result.get("reused") else "")
+    title(console, f"Dataset {result['dataset']}", "nothing changed: made before" if result.get("reused") else "")
     made = table("rows", "count", "", numbers=["count"])
     made.add_row("raw", number(rows["raw"]), "as read")
     made.add_row("  silver", number(rows["silver"]), "typed, checked, no duplicates")

@@ -70,6 +70,11 @@ def share(value: float | None) -> str:
     return DASH if value is None else f"{value:.4f}"
 
 
+def percent(value: float | None) -> str:
+    """A share of a whole: 0.512 → "51.2 %"."""
+    return DASH if value is None else f"{value * 100:.1f} %"
+
+
 def signed_percent(value: float | None) -> str:
     """A change: −0.12 → "−12.0 %"."""
     return DASH if value is None else f"{value * 100:+.1f} %".replace("-", "−")

@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
-from retailops.cli.views.layout import facts, gate_table, number, show, table, title, verdict
+from retailops.cli.views.layout import facts, gate_table, number, percent, show, table, title, verdict
 
 Result = Mapping[str, Any]
 
@@ -16,10 +17,18 @@ Result = Mapping[str, Any]
 def deployed(console: Console, result: Result) -> None:
     """The address, and the proof that it answers as it should."""
     endpoint = result["endpoint"]
-    title(console, f"Version {endpoint['version']} is live", endpoint["url"])
-    if result.get("gates"):
-        show(console, gate_table(result["gates"]))
-    _curl(console, result)
+    if endpoint.get("gates"):
+        show(console, gate_table(endpoint["gates"]))
+        console.print()
+    address(console, endpoint, result.get("try"))
+
+
+def address(console: Console, endpoint: Result, curl: str | None) -> None:
+    """Where the API is, and a line to try it with, whole and on a line of its own so that it can be copied."""
+    console.print(verdict(True, f"version {endpoint['version']} is live"), Text(endpoint["url"], style="bold"))
+    if curl:
+        console.print("\ntry it:", style="dim")
+        console.print(curl, soft_wrap=True)
 
 
 def served(console: Console, result: Result) -> None:
@@ -28,49 +37,56 @@ def served(console: Console, result: Result) -> None:
 
 def status(console: Console, result: Result) -> None:
     """What stands, from data to endpoint."""
-    endpoint = result.get("endpoint")
-    if endpoint:
-        state = endpoint.get("state", "ready")
-        console.print(
-            Text.assemble(
-                verdict(state == "ready", state, state), f"  version {endpoint['version']}  {endpoint['url']}"
-            )
-        )
-    else:
-        console.print("Nothing is deployed.")
+    title(console, result["project"])
+    facts(console, {name: value for name, value in result.items() if name not in ("project", "endpoint")})
+    endpoint = result["endpoint"]
+    console.print()
+    if not endpoint:
+        console.print("  Nothing is deployed.")
+        return
+    state = verdict(endpoint["state"] == "ready", endpoint["state"], endpoint["state"])
     facts(
-        console,
-        {name: value for name, value in result.items() if name != "endpoint" and not isinstance(value, Mapping)},
+        console, {"endpoint": state, "version": endpoint["version"], "url": endpoint["url"], "since": endpoint["since"]}
     )
-    for name, value in result.items():
-        if name != "endpoint" and isinstance(value, Mapping):
-            title(console, name)
-            facts(console, value)
 
 
 def monitored(console: Console, result: Result) -> None:
-    """The window's readings beside their gates, then drift."""
-    title(console, "Monitor", f"last {number(result.get('hours'))} hours" if result.get("hours") else "")
-    if result.get("gates"):
+    """The window's readings beside their gates, then what drifts most."""
+    title(console, f"Version {result['version']}, last {number(result['window_hours'])} hours", result["url"])
+    if result["gates"]:
         show(console, gate_table(result["gates"]))
-    readings = {name: value for name, value in result.items() if isinstance(value, int | float | str)}
-    facts(console, {name: value for name, value in readings.items() if name not in ("hours", "report")})
-    drift = result.get("drift")
-    if drift:
-        made = table("what drifts", "PSI", numbers=["PSI"])
-        for name, value in sorted(drift.items(), key=lambda item: -(item[1] or 0))[:8]:
-            made.add_row(name, number(value))
-        show(console, made)
-    facts(console, {"report": result.get("report")})
+    console.print()
+    latency = result["latency_ms"]
+    facts(
+        console,
+        {
+            "requests": result["requests"],
+            "answers": ", ".join(f"{status}: {number(count)}" for status, count in result["statuses"].items()),
+            "latency": ", ".join(f"{name} {number(value)} ms" for name, value in latency.items()),
+            "coverage": percent(result["coverage"]),
+        },
+    )
+    if result["predictions"]:
+        show(console, _mix_table(result))
+        show(console, _drift_table(result["psi"]))
+    console.print()
+    facts(console, {"report": result["report"]})
+
+
+def _mix_table(result: Result) -> Table:
+    made = table("prediction", "served", "training", numbers=["served", "training"])
+    for label, part in result["mix"].items():
+        made.add_row(label, percent(part), percent(result["training_mix"].get(label)))
+    return made
+
+
+def _drift_table(psi: Result, most: int = 6) -> Table:
+    made = table("drifts most", "PSI", numbers=["PSI"])
+    for name, value in sorted(psi.items(), key=lambda item: -item[1])[:most]:
+        made.add_row(name, number(value))
+    return made
 
 
 def lines(console: Console, result: Result) -> None:
     for line in result["lines"]:
-        console.out(line, highlight=False)
-
-
-def _curl(console: Console, result: Result) -> None:
-    if result.get("try"):
-        console.print()
-        console.print("try it:", style="dim")
-        console.out(result["try"], highlight=False)
+        console.print(line, soft_wrap=True)

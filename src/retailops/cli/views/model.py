@@ -2,147 +2,158 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from retailops.cli.views.layout import facts, gate_table, number, share, show, signed_percent, table, title
+from retailops.cli.views.layout import (
+    facts,
+    gate_table,
+    number,
+    percent,
+    share,
+    show,
+    signed_percent,
+    table,
+    title,
+    verdict,
+)
 
 Result = Mapping[str, Any]
 
 
 def trained(console: Console, result: Result) -> None:
-    """The algorithms side by side, the baselines below them."""
-    title(console, "Trained", _split(result.get("split")))
-    show(console, score_table(result["scorecards"], result.get("baselines", {})))
-    facts(console, {"report": result.get("report")})
+    """The algorithms side by side with their verdict, the baselines below them."""
+    title(console, "Nothing changed: trained before" if result.get("reused") else "Trained", _split(result["split"]))
+    show(console, _score_table(result))
+    console.print()
+    leanings = result.get("leanings") or {}
+    facts(
+        console,
+        {
+            "dataset": result["dataset"],
+            "label noise": share(leanings["noise"]) if leanings else None,
+            "line weight": leanings.get("weight"),
+            "report": result.get("report"),
+        },
+    )
 
 
-def score_table(scorecards: Mapping[str, Result], baselines: Mapping[str, Result]) -> Table:
-    """Accuracy, macro F1, the lowest precision of a class, and the pricing error against one price for all."""
-    headings = ("accuracy", "macro F1", "lowest precision", "pricing error")
-    made = table("algorithm", *headings, numbers=headings)
-    best = max(scorecards, key=lambda name: scorecards[name]["accuracy"], default="")
-    for name, card in [*scorecards.items(), *baselines.items()]:
-        style = "dim" if name in baselines else "bold" if name == best else ""
-        precision = min(card["precision"].values())
+def _score_table(result: Result) -> Table:
+    """Accuracy, macro F1, the lowest precision of a class, the pricing error against one price for all, and the gates."""
+    headings = ("accuracy", "macro F1", "precision", "pricing")
+    made = table("algorithm", "run", *headings, "gates", numbers=headings)
+    for name, card in result["scorecards"].items():
+        missed = [gate for gate in result["gates"][name] if not gate["ok"]]
         made.add_row(
-            Text(f"{name} (baseline)" if name in baselines else name),
-            share(card["accuracy"]),
-            share(card["macro_f1"]),
-            share(precision),
-            signed_percent(card.get("pricing_error_change")),
-            style=style,
+            name, result["runs"][name][:8], *_figures(card), verdict(not missed, "pass", f"{len(missed)} missed")
         )
+    made.add_section()
+    for name, card in result["baselines"].items():
+        made.add_row(name, "", *_figures(card), "baseline", style="dim")
     return made
 
 
-def _split(split: Any) -> str:
-    if not isinstance(split, Mapping):
-        return ""
-    weeks = [split.get(name) for name in ("train_weeks", "test_weeks")]
-    if not all(isinstance(part, Sequence) and part for part in weeks):
-        return ""
-    return "on weeks {}–{}, judged on {}–{}".format(*(part[at] for part in weeks for at in (0, -1) if part))
+def _figures(card: Result) -> tuple[str, str, str, str]:
+    precision = min(card["precision"].values())
+    return (
+        share(card["accuracy"]),
+        share(card["macro_f1"]),
+        share(precision),
+        signed_percent(card["pricing_error_change"]),
+    )
+
+
+def _split(split: Result) -> str:
+    return str(split)
 
 
 def registered(console: Console, result: Result) -> None:
     """The verdict of every gate, and the version if there is one."""
     version = result.get("version")
-    title(console, f"Version {version}" if version else "Refused", str(result.get("algorithm") or ""))
-    show(console, gate_table(result.get("gates", [])))
-    facts(console, {name: result.get(name) for name in ("run", "dataset", "bundle")})
+    title(console, f"Version {version}" if version else "Refused", f"{result['algorithm']}, run {result['run']}")
+    show(console, gate_table(result["gates"]))
+    console.print()
+    facts(console, {name: result.get(name) for name in ("dataset", "bundle", "folder")})
 
 
 def versions(console: Console, result: Result) -> None:
     """All registered versions, ascending."""
-    entries = result["versions"]
-    if not entries:
+    if not result["models"]:
         console.print("No version yet. Register one with: retailops register")
         return
-    made = table(
-        "version",
-        "algorithm",
-        "accuracy",
-        "macro F1",
-        "dataset",
-        "created",
-        numbers=["version", "accuracy", "macro F1"],
-    )
-    for entry in entries:
-        made.add_row(
-            _version(entry),
-            entry.get("algorithm"),
-            *_scores(entry),
-            entry.get("dataset"),
-            _minute(entry.get("created")),
-        )
+    headings = ("version", "accuracy", "macro F1")
+    made = table("version", "algorithm", "accuracy", "macro F1", "dataset", "created", "", numbers=headings)
+    for entry in result["models"]:
+        live = Text("● live", style="green") if entry["live"] else ""
+        made.add_row(number(entry["version"]), *_entry(entry), live)
     show(console, made)
 
 
 def runs(console: Console, result: Result) -> None:
-    """All runs, side by side."""
-    entries = result["runs"]
-    if not entries:
+    """All runs, side by side, with the version that each became."""
+    if not result["runs"]:
         console.print("No run yet. Train one with: retailops train --algo all")
         return
-    made = table("run", "algorithm", "accuracy", "macro F1", "dataset", "created", numbers=["accuracy", "macro F1"])
-    for entry in entries:
-        identity = entry.get("id") or entry.get("run")
-        made.add_row(
-            identity, entry.get("algorithm"), *_scores(entry), entry.get("dataset"), _minute(entry.get("created"))
-        )
+    headings = ("accuracy", "macro F1", "version")
+    made = table("run", "algorithm", "accuracy", "macro F1", "dataset", "created", "version", numbers=headings)
+    for entry in result["runs"]:
+        made.add_row(entry["run"], *_entry(entry), number(entry["version"]))
     show(console, made)
+
+
+def _entry(entry: Result) -> tuple[str, str, str, str, str]:
+    created = str(entry["created"])[:16].replace("T", " ")
+    return entry["algorithm"], share(entry["accuracy"]), share(entry["macro_f1"]), entry["dataset"][:8], created
 
 
 def version(console: Console, result: Result) -> None:
     """One version: where it comes from, how good it is."""
-    title(console, f"Version {result['version']}", str(result.get("algorithm", "")))
+    title(console, f"Version {result['version']}", result["algorithm"])
+    facts(console, {name: result[name] for name in ("dataset", "run", "bundle", "folder", "created")})
+    card = result["scorecard"]
+    console.print()
     facts(
         console,
-        {name: result.get(name) for name in ("run", "dataset", "created", "bundle_hash", "bundle", "parameters")},
+        {
+            "baskets judged": card["baskets"],
+            "accuracy": share(card["accuracy"]),
+            "macro F1": share(card["macro_f1"]),
+            "pricing error": f"{number(card['pricing_error'])}, {signed_percent(card['pricing_error_change'])} "
+            "against one price for all",
+        },
     )
-    card = result.get("scorecard")
-    if card:
-        _by_class(console, card)
+    _by_class(console, card)
+    console.print()
+    facts(console, result["parameters"])
 
 
 def _by_class(console: Console, card: Result) -> None:
-    facts(console, {"accuracy": share(card["accuracy"]), "macro F1": share(card["macro_f1"])})
-    labels = card.get("labels") or sorted(card["precision"])
-    predicted = [f"as {label}" for label in labels]
-    made = table("class", "precision", "recall", "F1", *predicted, numbers=["precision", "recall", "F1", *predicted])
+    """A row a class: its scores, and what its baskets were taken for."""
+    labels = card["labels"]
+    taken = [f"as {label}" for label in labels]
+    made = table("class", "precision", "recall", "F1", *taken, numbers=["precision", "recall", "F1", *taken])
     for at, label in enumerate(labels):
         counts = [number(count) for count in card["confusion"][at]]
-        made.add_row(
-            label, share(card["precision"][label]), share(card["recall"][label]), share(card["f1"][label]), *counts
-        )
+        scores = [share(card[name][label]) for name in ("precision", "recall", "f1")]
+        made.add_row(label, *scores, *counts)
     show(console, made)
 
 
 def predicted(console: Console, result: Result) -> None:
     """Where the predictions are, and how they spread."""
-    title(console, f"{number(result.get('baskets'))} baskets scored", str(result.get("output", "")))
-    facts(console, {name: result.get(name) for name in ("version", "coverage", "quarantined")})
-    mix = result.get("mix")
-    if mix:
-        made = table("prediction", "baskets", numbers=["baskets"])
-        for label, count in mix.items():
-            made.add_row(label, number(count))
-        show(console, made)
-
-
-def _version(entry: Result) -> Text:
-    return Text(f"{entry['version']} ● live", style="green") if entry.get("live") else Text(str(entry["version"]))
-
-
-def _scores(entry: Result) -> tuple[str, str]:
-    card = entry.get("scorecard") or entry
-    return share(card.get("accuracy")), share(card.get("macro_f1"))
-
-
-def _minute(moment: Any) -> str:
-    return str(moment or "")[:16].replace("T", " ")
+    title(console, f"{number(result['baskets'])} baskets scored", str(result["output"]))
+    mix = ", ".join(f"{label} {percent(part)}" for label, part in result["mix"].items())
+    quarantined = result["rows"]["quarantined"]
+    facts(
+        console,
+        {
+            "version": result["version"],
+            "predictions": mix,
+            "coverage": percent(result["coverage"]),
+            "quarantined": f"{number(quarantined)} rows" if quarantined else None,
+        },
+    )

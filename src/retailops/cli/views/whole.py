@@ -6,52 +6,40 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
-from retailops.cli.views.layout import facts, gate_table, show, table, title, verdict
+from retailops.cli.views import live
+from retailops.cli.views.layout import gate_table, show, table, verdict
 
 Result = Mapping[str, Any]
 
 
 def summary(console: Console, result: Result) -> None:
     """The stages, the KPIs beside their gates, and the address to try."""
-    stages = result.get("stages")
-    if stages:
-        made = table("stage", "", "seconds", "result", numbers=["seconds"])
-        for stage in stages:
-            seconds = stage.get("seconds")
-            skipped = stage.get("skipped") or stage.get("reused")
-            made.add_row(
-                stage["name"],
-                "– skipped" if skipped else verdict(stage.get("ok", True), "done", "failed"),
-                "" if seconds is None else f"{seconds:.1f}",
-                str(stage.get("summary", "")),
-            )
-        show(console, made)
-    if result.get("gates"):
+    made = table("stage", "", "seconds", numbers=["seconds"])
+    for row in result["stages"]:
+        state = Text("– unchanged", style="dim") if row["skipped"] else verdict(row["ok"], "done", "FAILED")
+        made.add_row(row["stage"], state, f"{row['seconds']:.1f}")
+    made.add_section()
+    made.add_row("in all", "", f"{result['seconds']:.1f}", style="dim")
+    show(console, made)
+    if result["gates"]:
         show(console, gate_table(result["gates"]))
-    endpoint = result.get("endpoint")
-    if endpoint:
+    if "deploy" in result:
         console.print()
-        title(console, f"Version {endpoint['version']} is live", endpoint["url"])
-    if result.get("try"):
-        console.print("try it:", style="dim")
-        console.out(result["try"], highlight=False)
+        live.address(console, result["deploy"]["endpoint"], result.get("try"))
 
 
 def built(console: Console, result: Result) -> None:
-    title(console, "Infrastructure stands")
-    facts(console, result)
+    """What was created."""
+    created = result["created"]
+    console.print(verdict(True, f"{created} created" if created else "everything stands already"))
 
 
 def removed(console: Console, result: Result) -> None:
     """What went, and what an independent look still finds."""
-    left = result.get("left", [])
-    count = len(result.get("removed", []))
-    console.print(
-        verdict(not left, f"{count} removed, nothing left" if count else "Nothing was there", f"{len(left)} left")
-    )
-    if left:
-        made = table("left", "name", "detail")
-        for change in left:
-            made.add_row(change["kind"], change["name"], change.get("detail", ""))
-        show(console, made)
+    left = result["left"]
+    gone = f"{result['removed']} removed, nothing is left" if result["removed"] else "nothing was there"
+    console.print(verdict(not left, gone, f"{result['removed']} removed, {len(left)} left"))
+    for name in left:
+        console.print(f"  {name}", soft_wrap=True)
