@@ -21,23 +21,16 @@ _GRACE_S = 5.0  # how long the child of a killed command may take to notice and 
 
 def write_bytes(path: Path, data: bytes) -> None:
     """Put `data` at `path` so that a reader, or a power cut, sees the old contents or the new, never a part."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
-    try:
-        with temporary.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    _sync_folder(path.parent)
+    with replacing(path) as temporary, temporary.open("xb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`, with its suffix; what is written there takes its place when the block ends well."""
-    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}{path.suffix}")
+    """Yield a temporary path beside `path`, with its suffix; what is written there replaces it when the block ends well."""
+    temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.tmp{path.suffix}")
     try:
         yield temporary
         temporary.replace(path)
@@ -77,7 +70,7 @@ def move(source: Path, target: Path) -> bool:
 def remove(path: Path, *, first: Sequence[str] = ()) -> None:
     """Remove a file, a link or a whole folder; links inside are removed, never followed. Nothing there is success.
 
-    `first` names the files in it that say "this folder is complete": without them a half-removed folder is just rubbish.
+    `first` names the files in it that say "this folder is complete": a half-removed folder must not say so.
     """
     if path.is_dir() and not path.is_symlink():
         for name in first:

@@ -3,9 +3,9 @@
     python -m retailops.worker KIND --job FILE
     python -m retailops.worker KIND --input NAME=PATH … --output DIR [--parameters FILE]
 
-Standard output carries one JSON object a line: {"event": "stage", "text", "total", "unit"}, {"event": "advance", "done"},
-{"event": "note", "text"} and, at most once, {"event": "error", "code", "what", "fix", "details"}; the exit code is the
-error's. Everything else that anyone prints goes to standard error. DIR/result.json is written last: it says "finished".
+Standard output carries one JSON object a line: {"event": "stage", "text", "total", "unit"}, {"event": "advance",
+"done"}, {"event": "note", "text"} and, at most once, {"event": "error", "code", "what", "fix", "details"}; the exit code
+is the error's. Everything else that anyone prints goes to standard error. DIR/result.json is written last: "finished".
 """
 
 from __future__ import annotations
@@ -48,13 +48,17 @@ def _etl(inputs: Mapping[str, Path], output: Path, parameters: Mapping[str, Any]
     }
 
 
-def _train(inputs: Mapping[str, Path], output: Path, parameters: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+def _train(
+    inputs: Mapping[str, Path], output: Path, parameters: Mapping[str, Any], progress: Progress
+) -> dict[str, Any]:
     from retailops.retail import training
 
     return training.job(inputs, output, parameters, progress)
 
 
-def _predict(inputs: Mapping[str, Path], output: Path, parameters: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+def _predict(
+    inputs: Mapping[str, Path], output: Path, parameters: Mapping[str, Any], progress: Progress
+) -> dict[str, Any]:
     from retailops.retail import scoring
 
     return scoring.job(inputs, output, parameters, progress)
@@ -75,7 +79,7 @@ class Order:
 
 
 class EventLines:
-    """Progress as JSON lines. Rapid `advance` calls are thinned out; the last one before another event always gets through."""
+    """Progress as JSON lines. Rapid `advance` calls are thinned out; the last one before another event gets through."""
 
     _EVERY_S = 0.1
 
@@ -112,7 +116,7 @@ class EventLines:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Do one job; the exit code is 0 or that of the error. An error nobody foresaw leaves its traceback on standard error."""
+    """Do one job; the exit code is 0 or the error's. An error nobody foresaw leaves its traceback on standard error."""
     faulthandler.enable()
     events = EventLines(_own_stdout())
     try:
@@ -131,7 +135,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         events.error(error)
         return error.code
     except MemoryError:
-        events.error(TargetFailed(f"The {order.kind} job ran out of memory.", "Free memory, or let it work on less at a time."))
+        events.error(
+            TargetFailed(f"The {order.kind} job ran out of memory.", "Free memory, or let it work on less at a time.")
+        )
         return TargetFailed.code
     return 0
 
@@ -172,7 +178,7 @@ def _own_stdout() -> TextIO:
 
 
 def _end_with_parent() -> None:
-    """The one who started us holds the other end of standard input; when it dies in whatever way, the system closes it."""
+    """Whoever started us holds the other end of standard input; when it dies, in whatever way, the system closes it."""
 
     def watch() -> None:
         while os.read(0, 1024):

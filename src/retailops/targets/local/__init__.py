@@ -1,0 +1,31 @@
+"""Floor 4, the target `local`: the whole life on this machine, with real components and no account."""
+
+from __future__ import annotations
+
+from retailops.config import Config
+from retailops.ports import Target
+from retailops.targets.local.infra import LocalInfra
+from retailops.targets.local.jobs import LocalJobs
+from retailops.targets.local.lake import LocalLake
+from retailops.targets.local.models import LocalModels
+from retailops.targets.local.serving import LocalServing
+from retailops.targets.local.watch import LocalWatch
+from retailops.targets.local.workspace import Workspace
+
+
+def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target calls in every target
+    """The ports over the workspace that `config` names. Nothing is made until something is written."""
+    folder = config.settings("local").workspace.resolve()
+    workspace = Workspace(folder, config.project.name, config.folder)
+    jobs = LocalJobs(workspace)
+    serving = LocalServing(folder, config.deploy, config.gates, config.monitor)
+    return Target(
+        name="local",
+        config=config,
+        lake=LocalLake(workspace),
+        jobs=jobs,
+        models=LocalModels(workspace),
+        serving=serving,
+        watch=LocalWatch(folder / "serving" / "logs"),
+        infra=LocalInfra(workspace, jobs, serving),
+    )

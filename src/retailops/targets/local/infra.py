@@ -1,0 +1,126 @@
+"""Floor 4, local: making the workspace, taking everything of it away again, and looking whether it is gone."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Protocol
+
+from retailops import files
+from retailops.errors import TargetFailed
+from retailops.ports import Change
+from retailops.progress import Progress
+from retailops.targets.local.jobs import LocalJobs
+from retailops.targets.local.workspace import FOLDERS, MARKER, Workspace
+
+
+class Servers(Protocol):
+    """What teardown asks of serving."""
+
+    def removals(self) -> list[Change]: ...
+    def remove(self) -> None: ...
+    def left(self) -> list[Change]: ...
+
+
+class LocalInfra:
+    """The workspace folder with its marker, and the processes that live off it."""
+
+    def __init__(self, workspace: Workspace, jobs: LocalJobs, servers: Servers) -> None:
+        self._workspace = workspace
+        self._jobs = jobs
+        self._servers = servers
+
+    def changes(self) -> list[Change]:
+        """The folders that `apply` would make. ConfigError when the workspace can't be ours."""
+        folder = self._workspace.folder
+        made = [] if self._workspace.owned() else [Change("create", "folder", str(folder), "the workspace")]
+        missing = [name for name in FOLDERS if not (folder / name).is_dir()]
+        return made + [Change("create", "folder", str(folder / name)) for name in missing]
+
+    def apply(self, progress: Progress) -> None:
+        """Make what is missing; twice is harmless."""
+        progress.stage("Making the workspace")
+        self._workspace.claim()
+
+    def removals(self) -> list[Change]:
+        """Servers, running jobs, what is in the workspace, then the workspace itself. ConfigError if it isn't ours."""
+        owned, folder = self._workspace.owned(), self._workspace.folder
+        if not owned:
+            return [Change("delete", "folder", str(folder), "empty")] if folder.exists() else []
+        jobs = [Change("delete", "process", name, f"job, process {pid}") for name, pid in self._jobs.running()]
+        inside = [Change("delete", _kind(path), str(path), _bytes(path)) for path in _contents(folder)]
+        return [*self._servers.removals(), *jobs, *inside, Change("delete", "folder", str(folder), "the workspace")]
+
+    def remove(self, progress: Progress) -> None:
+        """Remove all of it, the marker last, so that a removal cut short goes on the next time.
+
+        Links are removed, never followed: the user's own files, to which the raw zone links, stay.
+        """
+        folder = self._workspace.folder
+        if self._workspace.owned():
+            progress.stage("Ending servers and jobs")
+            self._servers.remove()
+            self._jobs.end()
+            contents = _contents(folder)
+            progress.stage("Removing the workspace", len(contents), "entries")
+            for done, path in enumerate(contents, start=1):
+                _remove(path)
+                progress.advance(done)
+            (folder / MARKER).unlink(missing_ok=True)
+        if folder.exists():
+            _remove(folder)
+
+    def left(self) -> list[Change]:
+        """The folder on disk, and any process of ours that names it on its command line, whatever our records say."""
+        folder = self._workspace.folder
+        processes = [Change("left", "process", name, f"process {pid}") for name, pid in processes_of(folder)]
+        known = {change.detail for change in processes}
+        servers = [change for change in self._servers.left() if change.detail not in known]
+        on_disk = [Change("left", "folder", str(folder), _bytes(folder))] if os.path.lexists(folder) else []
+        return [*processes, *servers, *on_disk]
+
+
+def processes_of(folder: Path) -> list[tuple[str, int]]:
+    """(command, pid) of every retailops process, other than this one and its parents, whose arguments name `folder`."""
+    import psutil
+
+    ours = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
+    found = []
+    for process in psutil.process_iter(["cmdline"]):
+        arguments = process.info["cmdline"] or []
+        program = next((Path(word).name for word in arguments if Path(word).name.startswith("retailops")), None)
+        if program and process.pid not in ours and any(_names(word, folder) for word in arguments):
+            found.append((program, process.pid))
+    return found
+
+
+def _names(word: str, folder: Path) -> bool:
+    _, found, rest = word.partition(str(folder))
+    return bool(found) and (not rest or rest.startswith("/"))
+
+
+def _contents(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if path.name != MARKER)
+
+
+def _kind(path: Path) -> str:
+    return "folder" if path.is_dir() and not path.is_symlink() else "file"
+
+
+def _remove(path: Path) -> None:
+    try:
+        files.remove(path)
+    except OSError as error:
+        raise TargetFailed(
+            f"{error.filename or path} can't be removed: {error.strerror}.",
+            "Get the right to remove it, or end what writes to it; then run this again: it goes on where it stopped.",
+        ) from error
+
+
+def _bytes(path: Path) -> str:
+    amount = float(files.size(path))
+    for unit in ("bytes", "KB", "MB"):
+        if amount < 1000:
+            return f"{amount:.0f} {unit}"
+        amount /= 1000
+    return f"{amount:.1f} GB"
