@@ -80,7 +80,7 @@ def _sum(column: str, _: str) -> Callable[[Any], Value]:
 
 _KINDS: dict[str, _Kind] = {
     "count": _Kind("count(*)", lambda c, o: lambda basket: len(basket.lines)),
-    "sum": _Kind("sum({column})", _sum),
+    "sum": _Kind("CAST(sum({column}) AS BIGINT)", _sum),
     "max": _Kind("max({column})", lambda c, o: lambda basket: max([getattr(line, c) for line in basket.lines])),
     "max_ratio": _Kind(
         "max({column} / {over})",

@@ -1,0 +1,335 @@
+"""Raw files → silver (typed, deduplicated, partitioned rows) → gold (one row a basket), in bounded memory, to the row.
+
+Read ahead (one thread), judge and aggregate (DuckDB), write behind (one thread): three chunks of whole weeks are in hand.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+from collections import Counter, deque
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from retailops.errors import DataError
+from retailops.progress import Progress
+from retailops.retail import blocks, chunks, contract, features, quarantine, sources
+from retailops.retail.chunks import Chunk, OutOfOrder
+from retailops.retail.columns import LABEL, UNCLASSIFIED
+from retailops.retail.dataset import MANIFEST, Dataset
+from retailops.retail.silver import Silver
+from retailops.retail.typed import typed
+
+T = TypeVar("T")
+CODE_FILES = ("blocks", "chunks", "columns", "contract", "etl", "features", "silver", "sources", "typed")
+
+
+@dataclass(frozen=True)
+class EtlOptions:
+    """max_quarantined: share of raw rows that may break the contract. memory_mb and threads don't change the result."""
+
+    max_quarantined: float = 0.01
+    memory_mb: int = 700
+    threads: int = 2
+
+
+@dataclass
+class _Totals:
+    """What one run has counted so far."""
+
+    silver: int = 0
+    duplicates: int = 0
+    gold: int = 0
+    weeks: set[int] = field(default_factory=set)
+    labels: Counter[str] = field(default_factory=Counter)
+    refused: list[quarantine.Refused] = field(default_factory=list)
+    baskets: list[Any] = field(default_factory=list)  # sorted ids, one array a chunk
+
+
+def version(source: Path, options: EtlOptions, labelled: bool, progress: Progress) -> str:
+    """The version that `run` would give, from the contents of the inputs (not their names), the options and this code."""
+    files = sources.discover(source, labelled=labelled, progress=progress)
+    progress.stage("Fingerprint of the input", sum(file.bytes for file in files), "bytes")
+    digests, done = [], 0
+    with ThreadPoolExecutor(options.threads) as pool:
+        for file, digest in zip(files, pool.map(blocks.digest, files), strict=True):
+            digests.append(digest)
+            done += file.bytes
+            progress.advance(done)
+    return _version(digests, options, labelled)
+
+
+def _version(digests: Iterable[str], options: EtlOptions, labelled: bool) -> str:
+    whole = hashlib.sha256(repr((sorted(digests), options.max_quarantined, labelled)).encode())
+    here = Path(__file__).parent
+    for path in [*(here / f"{name}.py" for name in CODE_FILES), *sorted((here / "sql").glob("*.sql"))]:
+        whole.update(path.read_bytes())
+    return whole.hexdigest()[:16]
+
+
+def run(source: Path, output: Path, options: EtlOptions, progress: Progress, *, labelled: bool = True) -> Dataset:
+    """Make the dataset of `source` in `output`, which is finished when its manifest is there; a killed run starts over.
+
+    Raises DataError for input that can't be read, GateFailed when too many rows break the contract (they stay in
+    output/quarantine).
+    """
+    files = sources.discover(source, labelled=labelled, progress=progress)
+    if output.joinpath(MANIFEST).exists():
+        output.joinpath(MANIFEST).unlink()
+    tallies = [blocks.Tally() for _ in files]
+    try:
+        totals = _Work(files, tallies, output, options, progress, labelled).run(in_order=True)
+    except OutOfOrder:
+        progress.note("The rows aren't sorted by week: sorting them on the disk first.")
+        tallies = [blocks.Tally() for _ in files]
+        totals = _Work(files, tallies, output, options, progress, labelled).run(in_order=False)
+    raw = sum(tally.rows for tally in tallies)
+    quarantine.write(output / "quarantine", files, totals.refused)
+    try:
+        quarantine.gate(output / "quarantine", totals.refused, raw, options.max_quarantined)
+    except Exception:
+        _clear(output, "silver", "gold")
+        raise
+    if totals.gold == 0:
+        raise DataError(f"{source} holds no usable row.", f"Look into {output / 'quarantine'} for the reasons.")
+    manifest = _manifest(files, tallies, totals, output, options, labelled)
+    temporary = output / (MANIFEST + ".tmp")
+    with temporary.open("w") as stream:
+        json.dump(manifest, stream, indent=1)
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(output / MANIFEST)
+    return Dataset.open(output)
+
+
+def _clear(output: Path, *names: str) -> None:
+    for name in names:
+        if (output / name).exists():
+            shutil.rmtree(output / name)
+
+
+class _Work:
+    """One pass from files to zones."""
+
+    def __init__(
+        self,
+        files: list[sources.SourceFile],
+        tallies: list[blocks.Tally],
+        output: Path,
+        options: EtlOptions,
+        progress: Progress,
+        labelled: bool,
+    ) -> None:
+        self._files, self._tallies, self._output, self._progress = files, tallies, output, progress
+        self._fields = contract.fields(labelled=labelled)
+        self._spool = output / ".sorting"
+        self._connection = duckdb.connect(
+            config={
+                "threads": options.threads,
+                "memory_limit": f"{options.memory_mb // 2}MB",  # the other half is the text of the chunks in hand
+                "temp_directory": str(output / ".duckdb"),
+            }
+        )
+        aggregates = ",\n    ".join(f"{sql} AS {name}" for name, sql in features.gold_columns())
+        self._gold_sql = contract.sql("gold").format(features=aggregates)
+        self._verdicts_sql = contract.sql("verdicts")
+        self._totals = _Totals()
+
+    def run(self, *, in_order: bool) -> _Totals:
+        _clear(self._output, "silver", "gold", "quarantine", ".sorting", ".duckdb")
+        self._output.mkdir(parents=True, exist_ok=True)
+        self._progress.stage("ETL: type, check, write", sum(file.bytes for file in self._files), "bytes")
+        try:
+            with Silver(self._output / "silver") as silver, _Gold(self._output / "gold") as gold, _Behind() as behind:
+                for chunk in _ahead(self._chunks(in_order), 1):
+                    kept = self._judge(chunk)
+                    baskets = self._baskets(kept)
+                    behind.submit(_write, silver, gold, kept, baskets)
+                    self._progress.advance(sum(tally.bytes for tally in self._tallies))
+        finally:
+            self._connection.close()
+            _clear(self._output, ".sorting", ".duckdb")
+        return self._totals
+
+    def _chunks(self, in_order: bool) -> Iterator[Chunk]:
+        if in_order:
+            rows = _ahead(blocks.read(self._files, self._tallies), 2)
+            return chunks.in_order(rows, [file.first_week for file in self._files])
+        return chunks.sorted_on_disk(self._reread, self._spool)
+
+    def _reread(self) -> Iterator[blocks.Block]:
+        for position in range(len(self._tallies)):
+            self._tallies[position] = blocks.Tally()
+        return blocks.read(self._files, self._tallies)
+
+    def _judge(self, chunk: Chunk) -> pa.Table:
+        """The rows of `chunk` that enter silver; the others are counted and noted."""
+        totals = self._totals
+        totals.refused += [(file, line, contract.MALFORMED) for file, line in chunk.malformed]
+        result = typed(chunk.table, self._fields, self._connection)
+        places = chunk.table.select(["file", "line"])
+        table = result.table
+        broken = np.flatnonzero(result.broken)
+        if len(broken):
+            self._note_broken(chunk.table, broken, result.broken[broken])
+            sound = pa.array(np.flatnonzero(result.broken == 0))
+            table, places = table.take(sound), places.take(sound)
+        verdicts = self._verdicts(table)
+        if len(verdicts):
+            rows, reasons = verdicts.column("row").to_numpy(), verdicts.column("reason").to_pylist()
+            bad = [(row, reason) for row, reason in zip(rows.tolist(), reasons, strict=True) if reason != contract.DUPLICATE]
+            totals.duplicates += len(verdicts) - len(bad)
+            self._note(places, np.array([row for row, _ in bad], dtype=np.int64), [reason for _, reason in bad])
+            table = table.take(pa.array(np.delete(np.arange(table.num_rows), rows)))
+        return table
+
+    def _note_broken(self, text: pa.Table, rows: np.ndarray[Any, Any], codes: np.ndarray[Any, Any]) -> None:
+        names = [self._fields[code - 1].code for code in codes.tolist()]
+        ids = [row for row, name in zip(rows.tolist(), names, strict=True) if name == "basket_id"]
+        for row in text.select(["BASKET_ID", "file", "line"]).take(pa.array(ids, pa.int64())).to_pylist():
+            if sources.scientific(row["BASKET_ID"] or ""):
+                raise sources.scientific_error(self._files[row["file"]].name, row["line"], row["BASKET_ID"])
+        self._note(text, rows, names)
+
+    def _note(self, places: pa.Table, rows: np.ndarray[Any, Any], reasons: list[str]) -> None:
+        where = places.select(["file", "line"]).take(pa.array(rows))
+        found = zip(where.column("file").to_pylist(), where.column("line").to_pylist(), reasons, strict=True)
+        self._totals.refused += list(found)
+
+    def _verdicts(self, table: pa.Table) -> pa.Table:
+        """(row, reason) of the rows that don't fit the others."""
+        numbered = table.append_column("row", pa.array(np.arange(table.num_rows, dtype=np.int64)))
+        self._connection.register("typed", _in_batches(numbered))
+        ids = np.unique(table.column("BASKET_ID").to_numpy())
+        self._connection.register("earlier", pa.table({"BASKET_ID": pa.array(self._met(ids), pa.int64())}))
+        return self._connection.sql(self._verdicts_sql).to_arrow_table()
+
+    def _met(self, ids: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """Which of these baskets were there in earlier chunks; remembers them all. Ids grow with time, so few arrays overlap."""
+        again = np.zeros(len(ids), dtype=bool)
+        for known in self._totals.baskets:
+            if len(ids) and len(known) and known[0] <= ids[-1] and ids[0] <= known[-1]:
+                at = np.minimum(np.searchsorted(known, ids), len(known) - 1)
+                again |= known[at] == ids
+        self._totals.baskets.append(ids)
+        return ids[again]
+
+    def _baskets(self, kept: pa.Table) -> pa.Table:
+        self._connection.register("silver", _in_batches(kept))
+        baskets = self._connection.sql(self._gold_sql).to_arrow_table()
+        totals = self._totals
+        totals.silver += kept.num_rows
+        totals.gold += baskets.num_rows
+        totals.weeks.update(np.unique(baskets.column("shop_week").to_numpy()).tolist())
+        for each in baskets.column("label").value_counts().to_pylist():
+            totals.labels[each["values"] or ""] += each["counts"]
+        return baskets
+
+
+def _in_batches(table: pa.Table) -> pa.Table:
+    """DuckDB hands each batch to one thread."""
+    return pa.Table.from_batches(table.combine_chunks().to_batches(max_chunksize=61_440), table.schema)
+
+
+class _Gold:
+    """The gold zone's one file, each chunk appended as a row group."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._writer: pq.ParquetWriter | None = None
+
+    def __enter__(self) -> _Gold:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._writer:
+            self._writer.close()
+
+    def append(self, baskets: pa.Table) -> None:
+        if self._writer is None:
+            path = self._folder / "part-000.parquet"
+            self._writer = pq.ParquetWriter(path, baskets.schema, compression="zstd", store_schema=False)
+        self._writer.write_table(baskets)
+
+
+def _write(silver: Silver, gold: _Gold, kept: pa.Table, baskets: pa.Table) -> None:
+    silver.append(kept)
+    gold.append(baskets)
+
+
+class _Behind:
+    """One writer thread, at most one chunk behind; its error is raised at the next call."""
+
+    def __init__(self) -> None:
+        self._pool = ThreadPoolExecutor(1)
+        self._last: Future[None] | None = None
+
+    def __enter__(self) -> _Behind:
+        return self
+
+    def submit(self, function: Any, *arguments: Any) -> None:
+        if self._last:
+            self._last.result()
+        self._last = self._pool.submit(function, *arguments)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._pool.shutdown()
+        if self._last and kind is None:
+            self._last.result()
+
+
+def _ahead(items: Iterator[T], depth: int) -> Iterator[T]:
+    """The same items, `depth` of them made in advance by one other thread."""
+    end = object()
+    with ThreadPoolExecutor(1) as pool:
+        waiting = deque(pool.submit(next, items, end) for _ in range(depth))
+        try:
+            while (item := waiting.popleft().result()) is not end:
+                waiting.append(pool.submit(next, items, end))
+                yield item  # type: ignore[misc]
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _manifest(
+    files: list[sources.SourceFile],
+    tallies: list[blocks.Tally],
+    totals: _Totals,
+    output: Path,
+    options: EtlOptions,
+    labelled: bool,
+) -> dict[str, Any]:
+    digests = [tally.sha256.hexdigest() for tally in tallies]
+    raw = sum(tally.rows for tally in tallies)
+    counts = {"raw": raw, "silver": totals.silver, "quarantined": len(totals.refused), "duplicates": totals.duplicates}
+    if raw != totals.silver + len(totals.refused) + totals.duplicates:
+        raise RuntimeError(f"The rows don't add up: {counts}")
+    silver = {each.name: each.type for each in contract.fields(labelled=labelled)}
+    schema = pq.read_schema(output / "gold" / "part-000.parquet")
+    return {
+        "version": _version(digests, options, labelled),
+        "rows": {**counts, "gold": totals.gold},
+        "weeks": sorted(totals.weeks),
+        "labelled": labelled,
+        "labels": {name: count for name, count in sorted(totals.labels.items()) if name},
+        "unclassified": totals.labels[UNCLASSIFIED],
+        "reasons": dict(Counter(reason for _, _, reason in totals.refused)),
+        "options": {**dataclasses.asdict(options), "label": LABEL},
+        "schema": {"silver": silver, "gold": {each.name: str(each.type) for each in schema}},
+        "inputs": [
+            {"name": file.name, "bytes": file.bytes, "sha256": digest, "rows": tally.rows}
+            for file, digest, tally in zip(files, digests, tallies, strict=True)
+        ],
+    }

@@ -1,0 +1,81 @@
+"""The quarantine: refused rows as a CSV that a person can mend and hand in again, each with its file, line and reason."""
+
+from __future__ import annotations
+
+import csv
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+from retailops.errors import GateFailed
+from retailops.retail.blocks import fields
+from retailops.retail.columns import COLUMNS
+from retailops.retail.contract import RULES
+from retailops.retail.sources import SourceFile, open_text
+
+ROWS = "rows.csv"
+HEADER = ("file", "line", "reason", *COLUMNS, "text")
+Refused = tuple[int, int, str]  # file, line, reason
+
+
+def write(folder: Path, files: list[SourceFile], refused: list[Refused]) -> None:
+    """rows.csv with the raw values as they stand in the files; `text` holds a line that couldn't be split into columns.
+
+    The loader ignores file, line, reason and text, so a mended rows.csv is an input like any other.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    by_file: dict[int, dict[int, str]] = {}
+    for file, line, reason in refused:
+        by_file.setdefault(file, {})[line] = reason
+    with (folder / ROWS).open("w", newline="", encoding="utf-8") as stream:
+        rows = csv.writer(stream, lineterminator="\n")
+        rows.writerow(HEADER)
+        for number in sorted(by_file):
+            reasons, file = by_file[number], files[number]
+            for line, values, text in _raw(file, reasons):
+                rows.writerow((file.name, line, reasons[line], *(values.get(name, "") for name in COLUMNS), text))
+
+
+def gate(folder: Path, refused: list[Refused], raw: int, limit: float) -> None:
+    """GateFailed when more than the share `limit` of the raw rows was refused; says how many for which reason."""
+    if len(refused) <= limit * raw:
+        return
+    sentences = {rule.code: rule.sentence for rule in RULES}
+    reasons = Counter(reason for _, _, reason in refused)
+    told = "\n".join(f"  {count:>9,} {reason}: {sentences[reason]}" for reason, count in reasons.most_common())
+    raise GateFailed(
+        f"{len(refused):,} of {raw:,} rows ({len(refused) / raw:.2%}) break the data contract; at most {limit:.2%} may:\n{told}",
+        f"They are in {folder / ROWS}, with file, line and reason. Mend the input, or raise the share that is tolerated.",
+        details={"raw": raw, "quarantined": len(refused), "limit": limit, "reasons": dict(reasons), "folder": str(folder)},
+    )
+
+
+def _raw(file: SourceFile, lines: dict[int, str]) -> Iterator[tuple[int, dict[str, str], str]]:
+    """(line, canonical name → raw value, text) of the wanted lines."""
+    if file.kind == "parquet":
+        yield from _raw_parquet(file, lines)
+        return
+    with open_text(file) as stream:
+        for number, raw in enumerate(stream, 1):
+            if number in lines:
+                text = raw.decode("utf-8", "replace").rstrip("\r\n")
+                values = fields(text, file)
+                if values is None:
+                    yield number, {}, text
+                else:
+                    named = dict(zip(file.headers, values, strict=True))
+                    yield number, {canonical: named[header] for header, canonical in file.columns.items()}, ""
+
+
+def _raw_parquet(file: SourceFile, lines: dict[int, str]) -> Iterator[tuple[int, dict[str, str], str]]:
+    import pyarrow.parquet as pq
+
+    number = 0
+    with pq.ParquetFile(file.path) as parquet:
+        for batch in parquet.iter_batches(columns=list(file.columns)):
+            wanted = [line for line in range(number + 1, number + batch.num_rows + 1) if line in lines]
+            for line in wanted:
+                row = batch.slice(line - number - 1, 1).to_pylist()[0]
+                values = {file.columns[header]: "" if value is None else str(value) for header, value in row.items()}
+                yield line, values, ""
+            number += batch.num_rows

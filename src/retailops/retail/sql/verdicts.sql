@@ -1,0 +1,84 @@
+-- Which well-typed rows don't enter the silver zone, and why. One row per refused or repeated row: (row, reason).
+-- typed:   the silver columns and `row`, the row's number in the order of the input; whole weeks.
+-- earlier: BASKET_ID of the baskets seen in earlier weeks that occur again in these.
+-- 1899-12-31 was a Sunday, so the remainder of the days since then is the weekday on every engine.
+WITH dated AS (
+    SELECT *
+    FROM typed
+    WHERE date_diff('day', DATE '1899-12-31', SHOP_DATE) % 7 + 1 = SHOP_WEEKDAY
+),
+shapes AS (
+    SELECT DISTINCT
+        BASKET_ID, SHOP_WEEK, SHOP_DATE, SHOP_HOUR, CUST_CODE, CUST_PRICE_SENSITIVITY, CUST_LIFESTAGE, BASKET_SIZE,
+        BASKET_PRICE_SENSITIVITY, BASKET_TYPE, BASKET_DOMINANT_MISSION, STORE_CODE, STORE_FORMAT, STORE_REGION
+    FROM dated
+),
+several_weeks AS (
+    SELECT BASKET_ID, min(SHOP_WEEK) AS first_week
+    FROM shapes
+    GROUP BY BASKET_ID
+    HAVING min(SHOP_WEEK) < max(SHOP_WEEK)
+),
+several_shapes AS (
+    SELECT BASKET_ID, SHOP_WEEK
+    FROM shapes
+    GROUP BY BASKET_ID, SHOP_WEEK
+    HAVING count(*) > 1
+),
+repeated AS (
+    SELECT BASKET_ID, SHOP_WEEK, PROD_CODE
+    FROM dated
+    GROUP BY BASKET_ID, SHOP_WEEK, PROD_CODE
+    HAVING count(*) > 1
+),
+suspects AS (
+    SELECT *
+    FROM dated
+    WHERE BASKET_ID IN (
+        SELECT BASKET_ID FROM several_weeks
+        UNION ALL
+        SELECT BASKET_ID FROM several_shapes
+        UNION ALL
+        SELECT BASKET_ID FROM repeated
+        UNION ALL
+        SELECT BASKET_ID FROM earlier
+    )
+),
+lines AS (
+    SELECT
+        BASKET_ID, SHOP_WEEK, PROD_CODE,
+        min(row) AS first_row,
+        min(QUANTITY) = max(QUANTITY) AND min(SPEND_PENCE) = max(SPEND_PENCE)
+        AND min(PROD_CODE_10) = max(PROD_CODE_10) AND min(PROD_CODE_20) = max(PROD_CODE_20)
+        AND min(PROD_CODE_30) = max(PROD_CODE_30) AND min(PROD_CODE_40) = max(PROD_CODE_40) AS agree
+    FROM suspects
+    GROUP BY BASKET_ID, SHOP_WEEK, PROD_CODE
+),
+judged AS (
+    SELECT
+        suspects.row,
+        CASE
+            WHEN earlier.BASKET_ID IS NOT NULL THEN 'basket_in_two_weeks'
+            WHEN several_weeks.first_week < suspects.SHOP_WEEK THEN 'basket_in_two_weeks'
+            WHEN several_shapes.BASKET_ID IS NOT NULL THEN 'basket_contradicts_itself'
+            WHEN NOT lines.agree THEN 'line_contradicts_itself'
+            WHEN lines.first_row < suspects.row THEN 'duplicate'
+        END AS reason
+    FROM suspects
+    INNER JOIN lines
+        ON suspects.BASKET_ID = lines.BASKET_ID
+        AND suspects.SHOP_WEEK = lines.SHOP_WEEK
+        AND suspects.PROD_CODE = lines.PROD_CODE
+    LEFT JOIN several_weeks ON suspects.BASKET_ID = several_weeks.BASKET_ID
+    LEFT JOIN several_shapes
+        ON suspects.BASKET_ID = several_shapes.BASKET_ID
+        AND suspects.SHOP_WEEK = several_shapes.SHOP_WEEK
+    LEFT JOIN earlier ON suspects.BASKET_ID = earlier.BASKET_ID
+)
+SELECT row, reason
+FROM judged
+WHERE reason IS NOT NULL
+UNION ALL
+SELECT row, 'weekday_of_date' AS reason
+FROM typed
+WHERE date_diff('day', DATE '1899-12-31', SHOP_DATE) % 7 + 1 <> SHOP_WEEKDAY
