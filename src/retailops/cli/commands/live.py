@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from typer import Option
@@ -11,6 +11,9 @@ from typer import Option
 from retailops.cli.call import Call
 from retailops.cli.command import Answer, command
 from retailops.errors import UsageError
+
+if TYPE_CHECKING:
+    from retailops.serving import Options
 
 
 def register(app: typer.Typer) -> None:
@@ -47,9 +50,39 @@ def serve(
     from retailops.cli.views import live as views
     from retailops.lifecycle import serve
     from retailops.lifecycle.outcome import Outcome
+    from retailops.serving import serve as foreground
 
     bundle, chosen = serve.bundle(call.target, version)
-    raise NotImplementedError(bundle, chosen, port, views, Outcome)
+    addresses: list[str] = []
+
+    def ready(url: str) -> None:
+        addresses.append(url)
+        call.progress.note(f"version {chosen} answers at {url}; Ctrl-C ends it")
+
+    foreground(_options(call, bundle, chosen, port), ready)
+    return Answer(Outcome({"version": chosen, "url": addresses[0]}), views.served)
+
+
+def _options(call: Call, bundle: Path, version: int, port: int | None) -> Options:
+    """The server's options as retail.yaml has them."""
+    from retailops.serving import Limits, Options
+
+    deploy = call.config.deploy
+    limits = Limits(
+        max_lines=deploy.max_lines,
+        max_baskets=deploy.max_baskets,
+        max_body=deploy.max_body_kb * 1024,
+        body_timeout_s=deploy.body_timeout_s,
+    )
+    return Options(
+        bundle,
+        version,
+        call.target.lake.scratch() / "serve",
+        deploy.host,
+        deploy.port if port is None else port,
+        call.config.monitor.retention_days,
+        limits,
+    )
 
 
 def status(call: Call) -> Answer:

@@ -43,7 +43,7 @@ def trained(console: Console, result: Result) -> None:
 
 
 def _score_table(result: Result) -> Table:
-    """Accuracy, macro F1, the lowest precision of a class, the pricing error against one price for all, and the gates."""
+    """Accuracy, macro F1, the lowest precision of a class, the pricing error against one price, and the gates."""
     headings = ("accuracy", "macro F1", "precision", "pricing")
     made = table("algorithm", "run", *headings, "gates", numbers=headings)
     for name, card in result["scorecards"].items():
@@ -68,7 +68,8 @@ def _figures(card: Result) -> tuple[str, str, str, str]:
 
 
 def _split(split: Result) -> str:
-    return str(split)
+    trained, judged = number(split["train_baskets"]), number(split["test_baskets"])
+    return f"{trained} baskets before {split['unit']} {split['test_from']}, judged on the {judged} from it on"
 
 
 def registered(console: Console, result: Result) -> None:
