@@ -1,4 +1,4 @@
-"""Leanings: what each product says about the shopper, learned from basket labels alone, and a basket's features from it.
+"""Leanings: what each product says about the shopper, learned from basket labels alone, and basket features.
 
 A basket's class follows the balance of its lines: every product leans to one of the ordered classes, or has no say.
 `fit` learns that, `fit_out_of_fold` also gives training features that never saw their own basket's label, and
@@ -9,6 +9,7 @@ A basket's class follows the balance of its lines: every product leans to one of
     prior.py   what a product's attributes say before anybody bought it
     model.py   the fitted leanings: posteriors, features, JSON
     fit.py     the learning: sweeps, the line weight, folds
+    solve.py   linear systems whose sums keep their order
 
 Only learning needs scipy; reading and using fitted leanings needs numpy alone.
 """

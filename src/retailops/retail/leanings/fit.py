@@ -12,8 +12,9 @@ from retailops.progress import Progress, Silent
 from retailops.retail import columns
 from retailops.retail.leanings.lines import WEIGHTS, Catalogue, Floats, Ints, Lines, summed
 from retailops.retail.leanings.link import CELLS, Link, cell, fit_link
-from retailops.retail.leanings.model import Leanings
+from retailops.retail.leanings.model import FEATURES, Leanings
 from retailops.retail.leanings.prior import PriorFit
+from retailops.retail.leanings.solve import conjugate_gradients
 
 _VALUES = (-1.0, 0.0, 1.0, 0.0)  # of LA, MM, UM, no say …
 _SAYS = (1.0, 1.0, 1.0, 0.0)  # … and whether it counts
@@ -69,17 +70,13 @@ def fit_out_of_fold(
     if weight is None:
         weight = choose_weight(lines, y, catalogue, seed=seed, progress=progress)
     fold = _folds(y, folds, seed)
-    result: Floats | None = None
+    result = np.empty((lines.baskets, len(FEATURES)))
     progress.stage("Learning leanings", total=sweeps * (folds + 1), unit="sweeps")
     tick = _Ticks(progress)
     for i in range(folds):
         out = fold == i
         part = _learn(lines.take(~out), y[~out], catalogue, weight, seed, sweeps, tick)
-        features = part.features(lines.take(out), part.posteriors(catalogue)[0])
-        if result is None:
-            result = np.empty((lines.baskets, features.shape[1]))
-        result[out] = features
-    assert result is not None
+        result[out] = part.features(lines.take(out), part.posteriors(catalogue)[0])
     return _learn(lines, y, catalogue, weight, seed, sweeps, tick), result
 
 
@@ -165,23 +162,15 @@ def _first_guess(lines: Lines, y: Ints, products: int, weight: str) -> Floats:
     return np.stack([down, 1.0 - up - down, up, np.zeros(products)], axis=1) * 0.9 + 0.025
 
 
-def _ridge(x: Any, target: Floats, steps: int = 60) -> Floats:
-    """(xᵀx + alpha)⁻¹ xᵀ(target − mean) + mean by conjugate gradients: no dense products × products matrix."""
+def _ridge(x: Any, target: Floats) -> Floats:
+    """(xᵀx + alpha)⁻¹ xᵀ(target − mean) + mean."""
     transposed, mean = x.T, target.mean()
-    found = np.zeros(x.shape[1])
-    residual = transposed @ (target - mean)
-    direction, norm = residual.copy(), float(np.sum(residual * residual))
-    start = norm
-    for _ in range(steps):
-        if norm <= 1e-10 * start:
-            break
-        image = transposed @ (x @ direction) + _ALPHA * direction
-        step = norm / float(np.sum(direction * image))
-        found += step * direction
-        residual -= step * image
-        before, norm = norm, float(np.sum(residual * residual))
-        direction = residual + (norm / before) * direction
-    return np.asarray(found + mean)
+
+    def normal(v: Floats) -> Floats:
+        return np.asarray(transposed @ (x @ v) + _ALPHA * v)
+
+    found: Floats = mean + conjugate_gradients(normal, transposed @ (target - mean), steps=60, precision=1e-5)
+    return found
 
 
 def _balances(lines: Lines, posterior: Floats, weight: str) -> tuple[Floats, Floats]:
@@ -241,6 +230,6 @@ def _check(lines: Lines, y: Ints, at_least: int) -> None:
     told = ", ".join(f"{label} {count}" for label, count in zip(columns.LABELS, counts, strict=True))
     if min(counts) < at_least:
         raise DataError(
-            f"Leanings need at least {at_least} baskets of each class of {columns.LABEL}; the training weeks have {told}.",
+            f"Leanings need at least {at_least} training baskets of each class of {columns.LABEL}; there are: {told}.",
             "Use more weeks or a larger file.",
         )

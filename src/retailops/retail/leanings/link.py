@@ -10,11 +10,11 @@ import numpy as np
 from retailops.retail.leanings.lines import Floats, Ints
 
 # Scores lie in [-1, 1]; likelihoods are tabulated on a grid this fine, so a pass over lines needs no logarithm.
-HALF = 4096
+HALF = 8192
 CELLS = 2 * HALF + 1
 
 # Bounds of log steepness, lower threshold, log gap between the thresholds, lapse.
-_BOUNDS = ((0.0, 6.5), (-1.2, 1.2), (-6.0, 0.8), (1e-4, 0.95))
+_BOUNDS = ((0.0, 8.5), (-1.2, 1.2), (-6.0, 0.8), (1e-4, 0.95))
 
 
 @dataclass(frozen=True)
@@ -70,20 +70,36 @@ def fit_link(scores: Floats, y: Ints, start: Link | None = None) -> tuple[Link, 
     used = np.flatnonzero(counts.sum(axis=1))
     grid, shares = (used - HALF) / HALF, counts[used] / len(scores)
 
-    def loss(x: Floats) -> float:
-        return -float(np.sum(shares * np.log(_from(x).probabilities(grid))))
+    def loss(x: Floats) -> tuple[float, Floats]:
+        return _loss(x, grid, shares)
 
     if start is None:
         low, high = np.quantile(scores, [np.mean(y == 0), 1.0 - np.mean(y == 2)])
         start = Link(k=10.0, t1=float(low), t2=float(max(high, low + 0.05)), lapse=0.05)
     bounds = np.array(_BOUNDS)
     x0 = np.clip([math.log(start.k), start.t1, math.log(start.t2 - start.t1), start.lapse], bounds[:, 0], bounds[:, 1])
-    found = minimize(loss, x0, method="L-BFGS-B", bounds=_BOUNDS, options={"ftol": 1e-9, "maxiter": 200})
+    found = minimize(loss, x0, jac=True, method="L-BFGS-B", bounds=_BOUNDS, options={"ftol": 1e-10, "maxiter": 200})
     return _from(found.x), -float(found.fun)
 
 
 def _from(x: Floats) -> Link:
     return Link(k=math.exp(x[0]), t1=float(x[1]), t2=float(x[1]) + math.exp(x[2]), lapse=float(x[3]))
+
+
+def _loss(x: Floats, grid: Floats, shares: Floats) -> tuple[float, Floats]:
+    """Mean negative log-likelihood and its gradient, for shares float64[cells, 3] of all baskets at scores `grid`."""
+    link, gap = _from(x), math.exp(x[2])
+    keep = 1.0 - link.lapse
+    lower, upper = _sigmoid(-link.k * (grid - link.t1)), _sigmoid(link.k * (grid - link.t2))
+    p = link.probabilities(grid)
+    pull = shares / p  # d/dp of the log-likelihood
+    by_lower = keep * (pull[:, 0] - pull[:, 1]) * lower * (1.0 - lower)
+    by_upper = keep * (pull[:, 2] - pull[:, 1]) * upper * (1.0 - upper)
+    by_k = np.sum(by_upper * (grid - link.t2)) - np.sum(by_lower * (grid - link.t1))
+    by_t1, by_t2 = link.k * np.sum(by_lower), -link.k * np.sum(by_upper)
+    by_lapse = np.sum(pull * (1.0 / 3.0 - p)) / keep  # p = keep · clean + lapse / 3
+    gradient = np.array([by_k * link.k, by_t1 + by_t2, by_t2 * gap, by_lapse])
+    return -float(np.sum(shares * np.log(p))), -gradient
 
 
 def _sigmoid(z: Floats) -> Floats:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from retailops.retail.leanings.lines import Catalogue, Floats
+from retailops.retail.leanings.solve import conjugate_gradients
 
 Posterior = tuple[float, float, float, float]  # LA, MM, UM, no say; sums to 1
 
@@ -90,7 +91,10 @@ class PriorFit:
         self.names = _finest_first(catalogue)
         self.medians = {name: _medians(catalogue, name) for name in self.names[:_PRICES]}
         self._matrix = self._design(catalogue)
+        self._transposed = self._matrix.T.tocsr()
         self._weights = np.zeros((len(self._columns), 4))
+        self._penalty = np.full((len(self._columns), 1), _RIDGE)
+        self._penalty[0] = 1e-3  # the base rate isn't shrunk
 
     def _design(self, catalogue: Catalogue) -> Any:
         from scipy.sparse import csr_array
@@ -118,28 +122,35 @@ class PriorFit:
         shape = (len(catalogue), len(self._columns))
         return csr_array((np.concatenate(data), (np.concatenate(rows), np.concatenate(cols))), shape=shape)
 
-    def refit(self, posterior: Floats) -> Floats:
-        """Fit to posteriors float64[P, 4] as soft targets, from where the last fit ended; log prior float64[P, 4]."""
-        from scipy.optimize import minimize
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+    def refit(self, posterior: Floats, steps: int = 2) -> Floats:
+        """Improve the fit to posteriors float64[P, 4] as soft targets; gives the log prior, float64[P, 4].
 
-        x, transposed = self._matrix, self._matrix.T.tocsr()
-        penalty = np.full((len(self._columns), 1), _RIDGE)
-        penalty[0] = 1e-3  # the base rate isn't shrunk
+        Newton steps from where the last call ended. A few are enough, for the posteriors are about to move too.
+        """
+        x, transposed, penalty = self._matrix, self._transposed, self._penalty
+        logs = _log_softmax(x @ self._weights)
+        for _ in range(steps):
+            p = np.exp(logs)
+            downhill = transposed @ (posterior - p) - penalty * self._weights
 
-        def loss(flat: Floats) -> tuple[float, Floats]:
-            weights = flat.reshape(-1, 4)
-            logs = _log_softmax(x @ weights)
-            gradient = transposed @ (np.exp(logs) - posterior) + penalty * weights
-            value = -np.sum(posterior * logs) + 0.5 * np.sum(penalty * weights * weights)
-            return float(value), gradient.ravel()
+            def curvature(d: Floats, p: Floats = p) -> Floats:
+                moved = x @ d
+                moved -= np.sum(p * moved, axis=1, keepdims=True)
+                image: Floats = transposed @ (p * moved) + penalty * d
+                return image
 
-        # One BLAS thread: sums in a fixed order, whatever the machine.
-        with threadpool_limits(limits=1, user_api="blas"):
-            start = self._weights.ravel()
-            found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 50, "ftol": 1e-7})
-        self._weights = found.x.reshape(-1, 4)
-        return _log_softmax(x @ self._weights)
+            step = conjugate_gradients(curvature, downhill, steps=20, precision=1e-3)
+            before = self._loss(logs, posterior, self._weights)
+            for halving in range(6):
+                weights = self._weights + step * 0.5**halving
+                trial = _log_softmax(x @ weights)
+                if self._loss(trial, posterior, weights) <= before:
+                    self._weights, logs = weights, trial
+                    break
+        return logs
+
+    def _loss(self, logs: Floats, posterior: Floats, weights: Floats) -> float:
+        return float(0.5 * np.sum(self._penalty * weights * weights) - np.sum(posterior * logs))
 
     def prior(self) -> Prior:
         """The prior as last fitted."""
