@@ -1,9 +1,9 @@
 """The pages a person opens: one self-contained HTML file each, no script, nothing loaded from anywhere.
 
-    html.py        elements that escape their text, numbers as people read them, the frame of a page
-    chart.py       plots as inline SVG in the page's own colours
-    training.py    several algorithms beside each other and beside the baselines
-    monitoring.py  what a live model was asked and answered
+html.py        elements that escape their text, numbers as people read them, the frame of a page
+chart.py       plots as inline SVG in the page's own colours
+training.py    several algorithms beside each other and beside the baselines
+monitoring.py  what a live model was asked and answered
 """
 
 from __future__ import annotations

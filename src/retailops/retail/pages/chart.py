@@ -1,4 +1,4 @@
-"""Plots as inline SVG: drawn by matplotlib, cleaned, and coloured by the page's CSS variables so that dark mode reaches them."""
+"""Plots as inline SVG: drawn by matplotlib, coloured by the page's CSS variables so that dark mode reaches them."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import io
 import re
 from collections.abc import Callable, Mapping, Sequence
 from html import escape
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 from retailops.retail.columns import LABELS
@@ -23,7 +24,9 @@ _VARIABLES = {INK: "ink", MUTED: "muted", RULE: "rule", ACCENT: "accent", BAD: "
 
 # One unit of the drawing is about one pixel of the page: figures stand in columns of this width, on phones too.
 WIDTH = 360
-_STYLE: dict[str, Any] = {
+NARROW = 262
+MOST = 1.3  # how much a figure may grow before its text looks coarse
+_STYLE: Any = {
     "axes.edgecolor": RULE,
     "axes.facecolor": "none",
     "axes.labelcolor": MUTED,
@@ -37,6 +40,7 @@ _STYLE: dict[str, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "retailops",
     "text.color": INK,
+    "text.parse_math": False,  # a $ in a name is a $
     "xtick.color": RULE,
     "xtick.labelcolor": MUTED,
     "xtick.major.size": 3,
@@ -56,23 +60,26 @@ def draw(name: str, told: str, height: float, paint: Callable[[Axes], None], wid
         paint(figure.add_subplot())
         text = io.StringIO()
         FigureCanvasSVG(figure).print_svg(text, metadata=dict.fromkeys(("Creator", "Date", "Format", "Type")))  # type: ignore[no-untyped-call]
-    return _clean(text.getvalue(), name, told)
+    return _clean(text.getvalue(), name, told, width)
 
 
-def _clean(text: str, name: str, told: str) -> Markup:
+def _clean(text: str, name: str, told: str, width: float) -> Markup:
     """Without prologue, metadata, global style and fonts; ids unique in the page; colours as variables."""
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>|<!--.*?-->", "", text, flags=re.DOTALL)
     used = set(re.findall(r'(?:url\(|xlink:href=")#([\w.-]+)', text))
     text = re.sub(r' id="([\w.-]+)"', lambda found: found[0] if found[1] in used else "", text)
     text = re.sub(r'(id="|url\(#|xlink:href="#)(?=[\w.-]+)', rf"\g<1>{name}-", text).replace("xlink:href", "href")
-    text = re.sub(r"font-family: [^;\"]*(; )?|font: [^;\"]*?(\d+px)[^;\"]*", lambda f: f"font-size: {f[2]}" if f[2] else "", text)
+    text = re.sub(
+        r"font-family: [^;\"]*(; )?|font: [^;\"]*?(\d+px)[^;\"]*", lambda f: f"font-size: {f[2]}" if f[2] else "", text
+    )
     text = re.sub(r' transform="rotate\(-?0 [^"]*"', "", text)
     for colour, variable in _VARIABLES.items():
         text = text.replace(colour, f"var(--{variable})")
     text = re.sub(r"\n\s*", " ", text)
     opening = re.search(r'viewBox="[^"]*"', text)
-    head = f'<svg class="chart" role="img" {opening[0] if opening else ""} xmlns="http://www.w3.org/2000/svg">'
+    size = f'{opening[0] if opening else ""} style="max-width:{width * MOST:.0f}px"'
+    head = f'<svg class="chart" role="img" {size} xmlns="http://www.w3.org/2000/svg">'
     return Markup(f"{head}<title>{escape(told)}</title>{text[text.index('>') + 1 :].strip()}")
 
 
@@ -89,16 +96,16 @@ def class_bars(name: str, scorecard: Mapping[str, Any], gate: float | None) -> M
                 value, y = scorecard[metric][label], group * 4.2 + place
                 axes.barh(y, 1, 0.78, color=SOFT)
                 axes.barh(y, value, 0.78, color=CLASS[label])
-                axes.text(1.025, y, percent(value), va="center", fontsize=10, color=MUTED)
+                axes.text(1.03, y, percent(value), va="center", fontsize=10, color=MUTED)
         if gate is not None:
             axes.plot([gate, gate], [-0.7, 2.7], color=INK, linewidth=1.2)
             axes.text(gate, -1.25, f"gate {percent(gate, 0)}", ha="center", va="center", fontsize=9.5, color=MUTED)
-        axes.set(xlim=(0, 1.22), ylim=(11.1, -1.8 if gate is not None else -0.7), yticks=middles)
+        axes.set(xlim=(0, 1.33), ylim=(11.1, -1.8 if gate is not None else -0.7), yticks=middles)
         axes.set_yticklabels(["F1" if each == "f1" else each for each in metrics])
         axes.spines["bottom"].set_visible(False)
         axes.set_xticks([])
 
-    return draw(name, told, 226, paint)
+    return draw(name, told, 206, paint, NARROW)
 
 
 def leaning_histogram(name: str, edges: Sequence[float], counts: Sequence[float]) -> Markup:
@@ -106,7 +113,7 @@ def leaning_histogram(name: str, edges: Sequence[float], counts: Sequence[float]
     told = f"Histogram of {sum(counts):,.0f} products by leaning, from −1 to +1."
 
     def paint(axes: Axes) -> None:
-        middles = [(low + high) / 2 for low, high in zip(edges, edges[1:], strict=False)]
+        middles = [(low + high) / 2 for low, high in pairwise(edges)]
         colours = [CLASS[LABELS[0 if middle < -1 / 3 else 2 if middle > 1 / 3 else 1]] for middle in middles]
         axes.bar(middles, counts, width=(edges[1] - edges[0]) * 0.88, color=colours)
         axes.set(xlim=(edges[0], edges[-1]), xlabel="expected leaning of a product", ylabel="products")
@@ -124,7 +131,7 @@ def latency_histogram(
     told = f"Latency in ms: {', '.join(f'{key} {value:.3g}' for key, value in percentiles.items())}."
 
     def paint(axes: Axes) -> None:
-        middles = [(low + high) / 2 for low, high in zip(edges, edges[1:], strict=False)]
+        middles = [(low + high) / 2 for low, high in pairwise(edges)]
         axes.bar(middles, counts, width=(edges[1] - edges[0]) * 0.9, color=ACCENT)
         top = max(counts)
         marks = [(key.upper(), percentiles[key], INK) for key in ("p50", "p95", "p99") if key in percentiles]
@@ -134,7 +141,8 @@ def latency_histogram(
             y = top * (1.42 - 0.12 * row)
             axes.plot([at, at], [0, y], color=colour, linewidth=1, linestyle=(0, (3, 2)))
             right = at < edges[0] + 0.75 * (edges[-1] - edges[0])
-            axes.text(at, y, f"  {word} {at:.3g} ms  ", ha="left" if right else "right", va="center", fontsize=10)
+            beside = at + (0.012 if right else -0.012) * (edges[-1] - edges[0])
+            axes.text(beside, y, f"{word} {at:.3g} ms", ha="left" if right else "right", va="center", fontsize=10)
         axes.set(xlim=(edges[0], edges[-1]), ylim=(0, top * 1.5), xlabel="milliseconds", yticks=[])
 
     return draw(name, told, 220, paint)
@@ -142,7 +150,9 @@ def latency_histogram(
 
 def mix_bars(name: str, live: Mapping[str, float], training: Mapping[str, float] | None) -> Markup:
     """The share of each class in live answers, beside that in training."""
-    pairs = ", ".join(f"{k} {percent(v, 1)}" + (f" ({percent(training[k], 1)})" if training else "") for k, v in live.items())
+    pairs = ", ".join(
+        f"{k} {percent(v, 1)}" + (f" ({percent(training[k], 1)})" if training else "") for k, v in live.items()
+    )
 
     def paint(axes: Axes) -> None:
         step = 2.6 if training else 1.4
@@ -152,7 +162,14 @@ def mix_bars(name: str, live: Mapping[str, float], training: Mapping[str, float]
             if training:
                 y = row * step + 0.98
                 axes.barh(y, training[label], 0.86, color=CLASS[label], alpha=0.38)
-                axes.text(training[label] + 0.012, y, f"{percent(training[label], 1)} training", va="center", fontsize=10, color=MUTED)
+                axes.text(
+                    training[label] + 0.012,
+                    y,
+                    f"{percent(training[label], 1)} training",
+                    va="center",
+                    fontsize=10,
+                    color=MUTED,
+                )
         axes.set_yticks([row * step + (0.49 if training else 0) for row in range(len(LABELS))], list(LABELS))
         widest = max([*live.values(), *(training or {}).values()])
         axes.set(xlim=(0, widest * 1.55 or 1), ylim=(len(LABELS) * step - 0.6, -0.7))

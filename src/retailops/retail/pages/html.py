@@ -29,7 +29,9 @@ def markup(*children: Child) -> Markup:
 def tag(name: str, *children: Child, **attributes: str | None) -> Markup:
     """`<name …>children</name>`; `class_` writes class, underscores become hyphens, None leaves an attribute out."""
     written = "".join(
-        f' {key.rstrip("_").replace("_", "-")}="{escape(value)}"' for key, value in attributes.items() if value is not None
+        f' {key.rstrip("_").replace("_", "-")}="{escape(value)}"'
+        for key, value in attributes.items()
+        if value is not None
     )
     return Markup(f"<{name}{written}>{markup(*children)}</{name}>")
 
@@ -94,12 +96,12 @@ def table(head: Sequence[str], rows: Iterable[Sequence[Child]], *, marked: Mappi
     return tag("table", top, tag("tbody", *body), class_="stack")
 
 
-def figures(entries: Iterable[tuple[str, Child]], *, wide: bool = False) -> Markup:
-    """Plots or small tables in a row that wraps, each with its caption above."""
+def figures(entries: Iterable[tuple[str, Child]], kind: str = "") -> Markup:
+    """Plots or small tables in a row that wraps, each under its caption. `kind`: "", or "pairs" for two in each."""
     return tag(
         "div",
-        *(tag("figure", tag("figcaption", caption), content) for caption, content in entries),
-        class_="figures wide" if wide else "figures",
+        *(tag("figure", tag("figcaption", caption) if caption else None, content) for caption, content in entries),
+        class_=f"figures {kind}".strip(),
     )
 
 
@@ -112,14 +114,16 @@ def gates_table(gates: Sequence[Mapping[str, Any]]) -> Markup:
     """One row a gate: {name, value, limit, ok} and, where it is known, its direction."""
     rows = [
         [
-            gate["name"],
+            word(gate["name"]),
             number(gate["value"]),
             f"{gate['direction']} {number(gate['limit'])}" if gate.get("direction") else number(gate["limit"]),
             verdict(bool(gate["ok"]), "passed" if gate["ok"] else "missed"),
         ]
         for gate in gates
     ]
-    return table(["", "measured", "limit", "gate"], rows, marked={i: "missed" for i, g in enumerate(gates) if not g["ok"]})
+    return table(
+        ["", "measured", "limit", "gate"], rows, marked={i: "missed" for i, g in enumerate(gates) if not g["ok"]}
+    )
 
 
 def percent(share: float | None, digits: int = 2) -> str:
@@ -133,13 +137,13 @@ def percent(share: float | None, digits: int = 2) -> str:
     return f"{text} %".replace("-", "−")
 
 
-def number(value: float | None) -> str:
-    """Four significant digits, a thousands mark, a real minus."""
+def number(value: float | None, digits: int = 4) -> str:
+    """So many significant digits, a thousands mark, a real minus."""
     if value is None or math.isnan(value):
         return "–"
     if float(value).is_integer() and abs(value) < 1e15:
         return f"{int(value):,}".replace("-", "−")
-    text = f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.4g}"
+    text = f"{value:,.0f}" if abs(value) >= 10_000 else f"{value:.{digits}g}"
     return text.replace("-", "−")
 
 

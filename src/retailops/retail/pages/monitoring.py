@@ -1,4 +1,4 @@
-"""The page of a live model: what it was asked, how fast it answered, and whether baskets still look like those it learned from."""
+"""The page of a live model: what it was asked, how fast it answered, whether baskets still look like in training."""
 
 from __future__ import annotations
 
@@ -13,12 +13,13 @@ from retailops.retail.pages.html import (
     figures,
     gates_table,
     header,
+    markup,
     number,
     page,
     percent,
     section,
-    table,
     tiles,
+    word,
 )
 
 # More bars than this are a wall; the rest is said in a line.
@@ -47,13 +48,15 @@ def monitor_page(result: Mapping[str, Any]) -> str:
     gates: Sequence[Mapping[str, Any]] = result.get("gates") or ()
     return page(
         f"Monitoring{_version(result)} · retailops",
-        header(" · ".join(["Monitoring report", *filter(None, [result.get("project")])]), _headline(result, gates), _lead(result)),
+        header(
+            " · ".join(["Monitoring report", *filter(None, [result.get("project")])]),
+            _headline(result, gates),
+            _lead(result),
+        ),
         _tiles(result) if result.get("requests") else None,
         section("Gates", gates_table(gates)) if gates else None,
         _speed(result, gates),
-        _answers(result),
-        _drift(result, gates),
-        _counts(result),
+        _crowd(result, gates),
     )
 
 
@@ -64,7 +67,7 @@ def _version(result: Mapping[str, Any]) -> str:
 def _headline(result: Mapping[str, Any], gates: Sequence[Mapping[str, Any]]) -> str:
     if not result.get("requests"):
         return "Nobody has asked anything yet"
-    missed = [gate["name"] for gate in gates if not gate["ok"]]
+    missed = [word(gate["name"]) for gate in gates if not gate["ok"]]
     if missed:
         return f"{len(missed)} of {len(gates)} gates missed: {', '.join(missed)}"
     return "Every gate passed" if gates else f"{result['requests']:,} requests"
@@ -82,12 +85,18 @@ def _tiles(result: Mapping[str, Any]) -> Markup:
         entries.append(("Errors", percent(result["error_rate"]), "of requests"))
     latency = result.get("latency_ms") or {}
     if "p95" in latency:
-        entries.append(("P95", f"{number(latency['p95'])} ms", f"median {number(latency['p50'])} ms" if "p50" in latency else ""))
+        entries.append(
+            (
+                "P95",
+                f"{number(latency['p95'], 3)} ms",
+                f"median {number(latency['p50'], 3)} ms" if "p50" in latency else "",
+            )
+        )
     if result.get("coverage") is not None:
         entries.append(("Coverage", percent(result["coverage"], 1), "of lines with a known product"))
     if result.get("psi"):
         worst = max(result["psi"], key=result["psi"].__getitem__)
-        entries.append(("Largest drift", f"{result['psi'][worst]:.3f}", f"PSI of {worst.replace('_', ' ')}"))
+        entries.append(("Largest drift", f"{result['psi'][worst]:.3f}", f"PSI of {word(worst)}"))
     return tiles(entries)
 
 
@@ -96,51 +105,47 @@ def _predictions(result: Mapping[str, Any]) -> str:
 
 
 def _speed(result: Mapping[str, Any], gates: Sequence[Mapping[str, Any]]) -> Markup | None:
+    """How fast, and with which HTTP status."""
     latency, histogram = result.get("latency_ms") or {}, result.get("latency_histogram") or {}
-    if not result.get("requests") or not latency:
+    total = result.get("requests")
+    if not total or not latency:
         return None
-    plots: list[tuple[str, Markup]] = []
+    shown: list[tuple[str, Markup]] = []
     if any(histogram.get("counts") or ()):
-        plot = chart.latency_histogram("latency", histogram["edges_ms"], histogram["counts"], latency, _limit(gates, "p95"))
-        plots.append(("Answers by milliseconds", plot))
-    plots.append(("Percentiles", facts((key.upper(), f"{number(value)} ms") for key, value in latency.items())))
-    return section("Speed", figures(plots), note="As the server measured it, from the first byte of a request to its answer.")
+        plot = chart.latency_histogram(
+            "latency", histogram["edges_ms"], histogram["counts"], latency, _limit(gates, "p95")
+        )
+        shown.append(("Answers by milliseconds", plot))
+    entries = [(key.upper(), f"{number(value, 3)} ms") for key, value in latency.items()]
+    for status, count in sorted((result.get("statuses") or {}).items()):
+        entries.append((f"HTTP {status}", f"{count:,} ({percent(count / total)})"))
+    shown.append(("In figures", facts(entries)))
+    return section("Requests", figures(shown), note="Latency as the server measured it, network left out.")
 
 
-def _answers(result: Mapping[str, Any]) -> Markup | None:
-    mix = result.get("mix") or {}
-    if not any(mix.values()):
-        return None
-    training = result.get("training_mix") or None
-    told = facts((f"{label} {WORDS[label]}", _change(mix[label], training[label] if training else None)) for label in LABELS)
-    plots = [("Share of each class", chart.mix_bars("mix", mix, training)), ("Change", told)]
-    return section("Answers", figures(plots if training else plots[:1]))
-
-
-def _change(live: float, training: float | None) -> str:
-    return percent(live, 1) if training is None else f"{(live - training) * 100:+.1f} points".replace("-", "−")
-
-
-def _drift(result: Mapping[str, Any], gates: Sequence[Mapping[str, Any]]) -> Markup | None:
+def _crowd(result: Mapping[str, Any], gates: Sequence[Mapping[str, Any]]) -> Markup | None:
+    """Whether baskets and answers still look like those of training."""
+    mix, training = result.get("mix") or {}, result.get("training_mix") or None
+    shown: list[tuple[str, Markup]] = []
+    if any(mix.values()):
+        changes = (
+            facts(
+                (f"{label} {WORDS[label]}", f"{(mix[label] - training[label]) * 100:+.1f} points".replace("-", "−"))
+                for label in LABELS
+            )
+            if training
+            else None
+        )
+        shown.append(("Answers by class", markup(chart.mix_bars("mix", mix, training), changes)))
     psi = sorted((result.get("psi") or {}).items(), key=lambda each: -each[1])
-    if not psi:
-        return None
-    limit = result["max_psi"] if result.get("max_psi") is not None else _limit(gates, "psi")
-    shown, rest = dict(psi[:SHOWN_FEATURES]), len(psi) - SHOWN_FEATURES
-    note = "Population stability index of what baskets look like now against training: below 0.1 the same, above 0.25 another crowd."
-    if rest > 0:
-        note += f" {rest} features below {psi[SHOWN_FEATURES - 1][1]:.3f} aren't drawn."
-    return section("Drift", figures([("", chart.drift_bars("drift", shown, limit))], wide=True), note=note)
+    if psi:
+        limit = result["max_psi"] if result.get("max_psi") is not None else _limit(gates, "psi")
+        shown.append(("Drift by feature, PSI", chart.drift_bars("drift", dict(psi[:SHOWN_FEATURES]), limit)))
+    rest = f" {len(psi) - SHOWN_FEATURES} features drift less than those drawn." if len(psi) > SHOWN_FEATURES else ""
+    note = "PSI, the population stability index, compares baskets now with those learned from: below 0.1 much the same."
+    return section("Against training", figures(shown), note=note + rest if psi else None) if shown else None
 
 
 def _limit(gates: Sequence[Mapping[str, Any]], name: str) -> float | None:
     """The limit of the first gate whose name mentions `name`."""
     return next((float(gate["limit"]) for gate in gates if name in gate["name"].lower()), None)
-
-
-def _counts(result: Mapping[str, Any]) -> Markup | None:
-    statuses, total = result.get("statuses") or {}, result.get("requests") or 0
-    if not statuses or not total:
-        return None
-    rows = [[str(status), f"{count:,}", percent(count / total)] for status, count in sorted(statuses.items())]
-    return section("Requests by HTTP status", table(["", "requests", "share"], rows))

@@ -1,4 +1,4 @@
-"""The page of a training: algorithms beside each other and beside the baselines, and what was learned of the products."""
+"""The page of a training: algorithms beside each other and beside the baselines, and what products say."""
 
 from __future__ import annotations
 
@@ -25,15 +25,19 @@ from retailops.retail.pages.html import (
     word,
 )
 
-_BASELINES = {"majority": "always the commonest class", "seed": "nine plain columns", "seed_features": "nine plain columns"}
+_BASELINES = {
+    "majority": "always the commonest class",
+    "seed": "nine plain columns",
+    "seed_features": "nine plain columns",
+}
 _WEIGHTS = {"one": "every line the same", "quantity": "quantity", "spend": "spend"}
 
 
 def training_page(result: Mapping[str, Any]) -> str:
     """One HTML document.
 
-    scorecards   {algorithm: {accuracy, macro_f1, precision|recall|f1: {LA, MM, UM}, confusion: [[int] * 3] * 3 with the true
-                 class in rows and LABELS order, pricing_error, pricing_error_everyone_mm, pricing_error_change, coverage?}}
+    scorecards   {algorithm: {accuracy, macro_f1, precision|recall|f1: {LA, MM, UM}, pricing_error_change,
+                 confusion: [[int] * 3] * 3, rows = the true class, both in LABELS order}}
     gates?       {algorithm: [{name, value, limit, direction?, ok}]}
     baselines?   {majority|seed|seed_features: scorecard}
     dataset?     version of the data
@@ -41,7 +45,7 @@ def training_page(result: Mapping[str, Any]) -> str:
     weeks?       fiscal weeks yyyyww, ascending
     split?       {unit: "week"|"day", test_from, train_baskets, test_baskets, unclassified_baskets}, each optional
     leanings?    {noise, weight: one|quantity|spend, products, products_by_leaning: {LA, MM, UM, no_say},
-                 link: {slope, threshold_la, threshold_um, lapse}, likelihoods: {weight: mean held-out log-likelihood a basket},
+                 link: {threshold_la, threshold_um}, likelihoods: {weight: mean held-out log-likelihood a basket},
                  histogram: {edges: [n + 1], counts: [n]} of expected leanings −1…+1,
                  decided: {LA|MM|UM: [{product, probability, baskets?}]}}, each optional
     project?     name of the project
@@ -54,12 +58,22 @@ def training_page(result: Mapping[str, Any]) -> str:
     title = f"Training {result['dataset'][:12]}" if result.get("dataset") else "Training"
     return page(
         f"{title} · retailops",
-        header(" · ".join(["Training report", *filter(None, [result.get("project")])]), _headline(cards, gates), _lead(result)),
+        header(
+            " · ".join(["Training report", *filter(None, [result.get("project")])]),
+            _headline(cards, gates),
+            _lead(result),
+        ),
         _tiles(best, cards[best]),
-        section("Side by side", _summary(cards, gates, result.get("baselines") or {}, best), note=_legend_of_errors(cards)),
+        section(
+            "Side by side", _summary(cards, gates, result.get("baselines") or {}, best), note=_legend_of_errors(cards)
+        ),
         _gates(gates),
-        section("Each class", _legend(), figures(_bars(cards, gates))),
-        section("What was taken for what", figures(_confusions(cards)), note="Rows: the true class. Columns: the answer."),
+        section(
+            "What was taken for what",
+            _legend(),
+            figures(_classes(cards, gates), kind="pairs"),
+            note="Rows of a matrix: the true class, its baskets and their share. Columns: the answer.",
+        ),
         _leanings(result.get("leanings") or {}),
         _dataset(result),
         section("How to read this", tag("ul", *(tag("li", limit) for limit in LIMITS)), _pricing_note()),
@@ -71,13 +85,14 @@ def _passes(gates: Sequence[Mapping[str, Any]] | None) -> bool:
 
 
 def _headline(cards: Mapping[str, Any], gates: Mapping[str, Any]) -> str:
-    count = f"{len(cards)} algorithm{'s' if len(cards) > 1 else ''}"
+    spelled = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine")
+    count = f"{spelled[len(cards)] if len(cards) < 10 else len(cards)} algorithm{'s' if len(cards) > 1 else ''}"
     if not gates:
         return f"{count} trained"
     passing = sum(_passes(gates.get(name)) for name in cards)
     if passing == len(cards):
-        return f"{count} trained, every gate passed" if passing > 1 else f"{word(next(iter(cards)))} passes every gate"
-    return f"{passing} of {count} pass their gates"
+        return f"{count} trained, every gate passed"
+    return f"{passing} of {len(cards)} algorithms pass{'' if passing > 1 else 'es'} every gate"
 
 
 def _lead(result: Mapping[str, Any]) -> str:
@@ -112,22 +127,28 @@ def _wrong(card: Mapping[str, Any]) -> tuple[int, int]:
 
 def _legend_of_errors(cards: Mapping[str, Any]) -> str:
     totals = {_wrong(card)[1] for card in cards.values()}
-    return f"{totals.pop():,} test baskets; below the line, what needs no learning of products." if len(totals) == 1 else ""
+    return (
+        f"{totals.pop():,} test baskets; below the line, what needs no learning of products."
+        if len(totals) == 1
+        else ""
+    )
 
 
-def _summary(
-    cards: Mapping[str, Any], gates: Mapping[str, Any], baselines: Mapping[str, Any], best: str
-) -> Markup:
+def _summary(cards: Mapping[str, Any], gates: Mapping[str, Any], baselines: Mapping[str, Any], best: str) -> Markup:
     head = ["", "accuracy", "macro F1", "lowest precision", "pricing error", "baskets wrong"]
-    rows = [_row(name, markup(word(name), tag("small", "best") if name == best and len(cards) > 1 else None), card) for name, card in cards.items()]
+    rows = [
+        _row(name, markup(word(name), tag("small", "best") if name == best and len(cards) > 1 else None), card)
+        for name, card in cards.items()
+    ]
     rows += [
-        _row(name, markup(word(name), tag("small", _BASELINES.get(name, "baseline"))), card) for name, card in baselines.items()
+        _row(name, markup(word(name), tag("small", _BASELINES.get(name, "baseline"))), card)
+        for name, card in baselines.items()
     ]
     if gates:
         head.append("gates")
         for (name, _), row in zip([*cards.items(), *baselines.items()], rows, strict=True):
             row.append(_gate_cell(gates.get(name)) if name in cards else "–")
-    marked = {index: "baseline" for index in range(len(cards), len(rows))}
+    marked = dict.fromkeys(range(len(cards), len(rows)), "baseline")
     if baselines:
         marked[len(cards)] = "baseline first"
     return table(head, rows, marked=marked)
@@ -178,16 +199,14 @@ def _legend() -> Markup:
     )
 
 
-def _bars(cards: Mapping[str, Any], gates: Mapping[str, Any]) -> list[tuple[str, Markup]]:
+def _classes(cards: Mapping[str, Any], gates: Mapping[str, Any]) -> list[tuple[str, Markup]]:
+    """The confusion matrix of each algorithm, and beside it precision, recall and F1 of the classes."""
     found = []
     for index, (name, card) in enumerate(cards.items()):
         limits = [gate["limit"] for gate in gates.get(name) or () if gate["name"].startswith("precision")]
-        found.append((word(name), chart.class_bars(f"bars{index}", card, limits[0] if limits else None)))
+        bars = chart.class_bars(f"bars{index}", card, limits[0] if limits else None)
+        found.append((word(name), tag("div", _confusion(card["confusion"]), bars, class_="pair")))
     return found
-
-
-def _confusions(cards: Mapping[str, Any]) -> list[tuple[str, Markup]]:
-    return [(word(name), _confusion(card["confusion"])) for name, card in cards.items()]
 
 
 def _confusion(counts: Sequence[Sequence[int]]) -> Markup:
@@ -219,14 +238,16 @@ def _leanings(leanings: Mapping[str, Any]) -> Markup | None:
     plots: list[tuple[str, Markup | str | None]] = []
     if leanings.get("histogram"):
         histogram = leanings["histogram"]
-        plots.append(("Products by leaning", chart.leaning_histogram("leanings", histogram["edges"], histogram["counts"])))
+        plots.append(
+            ("Products by leaning", chart.leaning_histogram("leanings", histogram["edges"], histogram["counts"]))
+        )
     entries = facts(_leaning_facts(leanings))
     plots.append(("Learned", entries))
     return section(
         "Leanings",
         figures(plots),
         _decided(leanings.get("decided") or {}),
-        note="Each product leans to one class or has no say; learned from the labels of the baskets it was in, nothing given.",
+        note="Each product leans to one class or has no say: learned from the labels of its baskets, nothing given.",
     )
 
 
@@ -240,7 +261,12 @@ def _leaning_facts(leanings: Mapping[str, Any]) -> list[tuple[str, str | None]]:
         entries.append((f"held-out log-likelihood, {weight}", f"{value:.4f} a basket".replace("-", "−")))
     if leanings.get("link"):
         link = leanings["link"]
-        entries.append((f"{LABELS[0]} below, {LABELS[2]} above", f"{link['threshold_la']:+.3f}, {link['threshold_um']:+.3f}".replace("-", "−")))
+        entries.append(
+            (
+                f"{LABELS[0]} below, {LABELS[2]} above",
+                f"{link['threshold_la']:+.3f}, {link['threshold_um']:+.3f}".replace("-", "−"),
+            )
+        )
     if leanings.get("products") is not None:
         entries.append(("Products", f"{leanings['products']:,}"))
     for name, count in (leanings.get("products_by_leaning") or {}).items():
@@ -254,7 +280,8 @@ def _decided(decided: Mapping[str, Sequence[Mapping[str, Any]]]) -> Markup | Non
     for label, products in decided.items():
         if products:
             items = (
-                tag("li", tag("code", str(each["product"])), tag("span", percent(each["probability"], 1))) for each in products
+                tag("li", tag("code", str(each["product"])), tag("span", percent(each["probability"], 1)))
+                for each in products
             )
             lists.append((f"Most decided for {label}", tag("ol", *items, class_="products")))
     return figures(lists) if lists else None
@@ -269,9 +296,18 @@ def _dataset(result: Mapping[str, Any]) -> Markup | None:
         entries.append(("Fiscal weeks", f"{weeks[0]} to {weeks[-1]} ({len(weeks)})"))
     if split.get("test_from"):
         entries.append((f"Test from {split.get('unit', 'week')}", str(split["test_from"])))
-    named = {"train_baskets": "Training baskets", "test_baskets": "Test baskets", "unclassified_baskets": "Unclassified (XX), left out"}
+    named = {
+        "train_baskets": "Training baskets",
+        "test_baskets": "Test baskets",
+        "unclassified_baskets": "Unclassified (XX), left out",
+    }
     entries += [(name, f"{split[key]:,}") for key, name in named.items() if split.get(key) is not None]
-    counted = {"raw": "Rows read", "silver": "Rows kept", "quarantined": "Rows in quarantine", "duplicates": "Duplicate rows"}
+    counted = {
+        "raw": "Rows read",
+        "silver": "Rows kept",
+        "quarantined": "Rows in quarantine",
+        "duplicates": "Duplicate rows",
+    }
     entries += [(name, f"{rows[key]:,}") for key, name in counted.items() if rows.get(key) is not None]
     return section("Data", facts(entries)) if entries else None
 
