@@ -34,16 +34,16 @@ _TYPE_SHARES = np.array(
 )
 _MISSIONS = np.array(("Fresh", "Grocery", "Nonfood", "Mixed", "XX"))
 _MIXED, _NO_MISSION = 3, 4
-_DOMINANT = (0.60, 0.58, 0.55)  # share of a basket's lines that makes an area its mission
-_AREA_SHARES = np.array((0.60, 0.32, 0.08))
-_AREA_EVENNESS = 9.0  # of the Dirichlet: how alike baskets are in their areas
+_DOMINANT = (0.58, 0.56, 0.50)  # share of a basket's lines that makes an area its mission
+_AREA_SHARES = np.array((0.60, 0.305, 0.095))
+_AREA_EVENNESS = 5.5  # of the Dirichlet: how alike baskets are in their areas
 
 # A line of a basket with many lines is in the middle with _MIDDLE; of a basket of one line more often.
-_MIDDLE, _MIDDLE_ALONE = 0.545, 0.19
-_MOOD_SPREAD = 0.20
-_ANONYMOUS_TASTE, _ANONYMOUS_SPREAD = -0.07, 0.50
-_SILENT = 0.024  # chance of a line without a say; in a basket of type XX it is _SILENT_XX
-_SILENT_XX = 0.90
+_MIDDLE, _MIDDLE_ALONE = 0.535, 0.20
+_MOOD_SPREAD = 0.16
+_ANONYMOUS_TASTE, _ANONYMOUS_SPREAD = -0.12, 0.40
+# Chance of a line without a say: of any, on top of it for a basket's only line, and in a basket of type XX.
+_SILENT, _SILENT_ALONE, _SILENT_XX = 0.021, 0.014, 0.90
 
 # A basket's label follows the mean leaning (-1, 0, 1) of its lines that have a say. These are the thresholds.
 THRESHOLDS = (-0.227, 0.183)
@@ -133,8 +133,8 @@ def _line_counts(kind: Integers, rng: np.random.Generator) -> Integers:
     drawn = np.stack(
         (
             1 + rng.poisson(rng.gamma(2.3, 1.43 / 2.3, count)),
-            np.rint(rng.lognormal(np.log(8.2), 0.42, count)),
-            np.rint(rng.lognormal(np.log(20.6), 0.30, count)),
+            np.rint(rng.lognormal(np.log(8.0), 0.42, count)),
+            np.rint(rng.lognormal(np.log(19.9), 0.30, count)),
             1 + (rng.random(count) < 0.04),
         )
     ).astype(np.int64)
@@ -154,7 +154,7 @@ def _fill(world: World, shelf: Shelf, baskets: _Baskets, rng: np.random.Generato
         order, repeated = _sorted(basket, product)
     keep = order[~repeated]
     basket, product = basket[keep], product[keep]
-    quantity = _quantities(world, product, rng)
+    quantity = _quantities(world, baskets, basket, product, rng)
     return _Lines(basket, product, quantity, _spend(world, product, quantity, rng))
 
 
@@ -168,11 +168,11 @@ def _sorted(basket: Integers, product: Integers) -> tuple[Integers, np.ndarray[t
 
 
 def _line_leanings(baskets: _Baskets, basket: Integers, rng: np.random.Generator) -> Integers:
-    outer = 1.0 - _MIDDLE - _MIDDLE_ALONE / baskets.lines**0.6
+    outer = 1.0 - _MIDDLE - _MIDDLE_ALONE * np.exp((1 - baskets.lines) / 4.0)
     upper = outer * (1.0 + baskets.mood) / 2.0
     draw = rng.random(basket.size)
     leaning = 1 - (draw < (outer - upper)[basket]) + (draw > (1.0 - upper)[basket])
-    silent = np.where(_TYPES[baskets.kind] == "XX", _SILENT_XX, _SILENT)
+    silent = np.where(_TYPES[baskets.kind] == "XX", _SILENT_XX, _SILENT + _SILENT_ALONE / baskets.lines)
     return np.where(rng.random(basket.size) < silent[basket], NO_SAY, leaning)
 
 
@@ -182,13 +182,18 @@ def _line_areas(baskets: _Baskets, basket: Integers, rng: np.random.Generator) -
     return area
 
 
-def _quantities(world: World, product: Integers, rng: np.random.Generator) -> Integers:
+def _quantities(
+    world: World, baskets: _Baskets, basket: Integers, product: Integers, rng: np.random.Generator
+) -> Integers:
     pence = world.products.pence[product]
-    one = np.where(pence < 30, 0.66, np.where(pence < 60, 0.77, 0.857))
+    one = np.where(pence < 30, 0.66, np.where(pence < 60, 0.775, 0.868))
     many = _QUANTITIES[_pick(np.cumsum(_MANY), rng, product.size)]
     bags = _QUANTITIES[_pick(np.cumsum(_BAGS), rng, product.size)]
-    quantity: Integers = np.where(pence == 1, bags, np.where(rng.random(product.size) < one, 1, many))
-    return quantity
+    quantity = np.where(pence == 1, bags, np.where(rng.random(product.size) < one, 1, many))
+    # A Small Shop stays small: hardly one in the real rows holds ten items.
+    most = np.where(_TYPES[baskets.kind] == "Small Shop", 10 - baskets.lines, 99)[basket]
+    small: Integers = np.where(quantity <= most, quantity, np.where(most >= 3, most, 1))
+    return small
 
 
 def _spend(world: World, product: Integers, quantity: Integers, rng: np.random.Generator) -> Integers:

@@ -48,12 +48,13 @@ _SEGMENTS = ("AZ", "BG", "CT", "DY")
 _SEGMENT_SHARES = (0.240, 0.261, 0.380, 0.119)  # of customers
 _SEGMENT_VISITS = (1.0, 0.94, 1.03, 0.025)  # relative rate; DY is the segment of those who hardly ever came
 # A customer's taste: mean and spread of the expected leaning of a line, as a share of its possible range (-1 … 1).
-_TASTE = (-0.50, 0.48, 0.02, 0.02)
-_TASTE_SPREAD = 0.25
+_TASTE = (-0.50, 0.49, 0.03, 0.02)
+_TASTE_SPREAD = 0.28
 _LIFESTAGES = ("AT", "BU", "CZ", "DI", "EQ", "FN", "")
 _LIFESTAGE_SHARES = (0.128, 0.447, 0.103, 0.113, 0.035, 0.070, 0.104)
 _LIFESTAGE_VISITS = (1.0, 0.58, 1.1, 1.25, 1.2, 0.95, 1.0)
-_VISIT_SHAPE = 0.72  # of the gamma distribution of visits: many rare customers, a few daily ones
+_VISIT_SHAPE = 0.80  # of the gamma distribution of visits: many rare customers, a few daily ones
+_ONCE, _ONCE_VISITS = 0.06, 0.02  # share of customers who come once or twice, and their rate
 # A chain of 5,000 known customers sells 4,186 baskets a week, anonymous ones included.
 _CUSTOMERS_PER_WEEKLY_BASKET = 5_000 / 4_186
 
@@ -178,7 +179,7 @@ def _leanings(rng: np.random.Generator, category: Integers, division: Integers, 
 
 def _prices(rng: np.random.Generator, category: Integers, leaning: Integers) -> Integers:
     """Pence. A category has its level; a product that leans to LA is about a third cheaper than its category."""
-    level = rng.normal(0.20, 0.62, size=category.max() + 1)[category]
+    level = rng.normal(0.09, 0.62, size=category.max() + 1)[category]
     relative = rng.normal(0.0, 0.55, size=category.size)
     shift = np.array([-0.36, 0.03, 0.08, 0.0])[leaning]
     pence: Integers = np.maximum(np.rint(100 * np.exp(level + relative + shift)), 5).astype(np.int64)
@@ -188,7 +189,7 @@ def _prices(rng: np.random.Generator, category: Integers, leaning: Integers) -> 
 def _demand(rng: np.random.Generator, leaning: Integers, bag: int) -> Floats:
     """Zipf-like with a cut-off: the first 100 products a quarter of the lines, the first 1,000 three fifths."""
     rank = np.arange(1, leaning.size + 1)
-    share = rank**-0.66 * np.exp(-rank / 4_500)
+    share = rank**-0.63 * np.exp(-rank / 6_200)
     # An exponential race: who has twice the weight tends to come earlier.
     race = rng.exponential(size=leaning.size) / np.array((*_DEMAND_OF_LEANING, 0.25))[leaning]
     race[bag] = 0.0
@@ -214,6 +215,7 @@ def _customers(rng: np.random.Generator, options: SynthOptions, stores: Stores) 
     segment = rng.choice(len(_SEGMENTS), count, p=_normal(_SEGMENT_SHARES))
     lifestage = rng.choice(len(_LIFESTAGES), count, p=_normal(_LIFESTAGE_SHARES))
     visits = rng.gamma(_VISIT_SHAPE, size=count) + 1e-4
+    visits[rng.random(count) < _ONCE] *= _ONCE_VISITS
     visits *= np.array(_SEGMENT_VISITS)[segment] * np.array(_LIFESTAGE_VISITS)[lifestage]
     return Customers(
         codes=_numbered("CUST", 10, np.sort(rng.choice(max(1_000_000, 2 * count), count, replace=False)) + 1),
