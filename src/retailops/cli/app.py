@@ -62,6 +62,10 @@ def _first(
         print(ctx.get_help())
 
 
+_CONTEXT, _VERSION, _ = inspect.signature(_first, eval_str=True).parameters.values()
+sign(_first, [_CONTEXT, *global_flags.LEFTMOST, _VERSION.replace(kind=inspect.Parameter.KEYWORD_ONLY)])
+
+
 def build() -> typer.Typer:
     """The app with all its commands."""
     app = typer.Typer(
@@ -71,8 +75,6 @@ def build() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
     )
-    own = list(inspect.signature(_first, eval_str=True).parameters.values())
-    sign(_first, [*own[:1], *global_flags.LEFTMOST, own[1].replace(kind=inspect.Parameter.KEYWORD_ONLY)])
     app.callback(invoke_without_command=True)(_first)
     for room in (project, data, model, live, whole):
         room.register(app)
@@ -89,7 +91,8 @@ def execute(words: list[str]) -> int:
         code = program.main(args=words, prog_name="retailops", standalone_mode=False)
         return code if isinstance(code, int) else 0
     except TyperException as problem:
-        return _refuse(usage.explain(problem), usage.command_of(problem), flags)
+        path, command = usage.understood(program, words)
+        return _refuse(usage.explain(problem, path, command), path, flags)
     except RetailOpsError as error:
         return _refuse(error, "", flags)
     except (KeyboardInterrupt, typer.Abort):

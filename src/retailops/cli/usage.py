@@ -2,40 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from difflib import get_close_matches
 from typing import Any
 
-import typer
 from typer.exceptions import TyperException
 
 from retailops.errors import UsageError
 
 
-def explain(problem: TyperException) -> UsageError:
-    """The error of a wrong command, flag or value."""
-    context: typer.Context | None = getattr(problem, "ctx", None)
+def explain(problem: TyperException, path: str, command: Any) -> UsageError:
+    """The error of a wrong command, flag or value of `command`, whose whole name is `path`."""
     what = problem.format_message().rstrip()
     option = getattr(problem, "option_name", None)
     close = getattr(problem, "possibilities", None)
     if option and close is not None:
-        what = f"No such option: {option}." + (f" Did you mean {' or '.join(sorted(close))}?" if close else "")
-    elif what == "Missing command." and context is not None:
-        what = f"`{context.command_path}` needs a command: {', '.join(_commands(context.command))}."
-    return UsageError(what, f"See: {_path(context)} --help")
+        meant = get_close_matches(option, close, n=1)
+        what = f"No such option: {option}." + (f" Did you mean {meant[0]}?" if meant else "")
+    elif what == "Missing command.":
+        what = f"`retailops {path}` needs a command: {', '.join(command.commands)}."
+    return UsageError(what, f"See: {' '.join(['retailops', *path.split()])} --help")
 
 
-def command_of(problem: TyperException) -> str:
-    """The command that was being called, as far as it was understood ("models show")."""
-    return _path(getattr(problem, "ctx", None)).removeprefix("retailops").strip()
-
-
-def _path(context: typer.Context | None) -> str:
-    """The names alone: click's own command_path would repeat arguments ("predict PATH")."""
+def understood(program: Any, words: Sequence[str]) -> tuple[str, Any]:
+    """The command that a line calls, as far as its words name one: ("models show", the command)."""
     names: list[str] = []
-    while context is not None:
-        names.insert(0, context.info_name or "")
-        context = context.parent  # type: ignore[assignment]
-    return " ".join(names) or "retailops"
-
-
-def _commands(command: Any) -> list[str]:
-    return list(getattr(command, "commands", {}))
+    command = program
+    for word in words:
+        inner = getattr(command, "commands", {})
+        if word in inner:
+            names.append(word)
+            command = inner[word]
+    return " ".join(names), command

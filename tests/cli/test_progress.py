@@ -1,0 +1,99 @@
+"""Progress: live at a terminal, a line a stage elsewhere, and never a reason to fail."""
+
+from __future__ import annotations
+
+import io
+import os
+import pty
+import re
+import subprocess
+import sys
+
+import pytest
+
+from retailops.cli.progress import Lines, Live, Opened
+
+PROGRAM = """
+from retailops.cli.progress import Opened
+with Opened(quiet=False) as progress:
+    progress.stage("reading files", 10, "files")
+    for done in range(11):
+        progress.advance(done)
+    progress.note("two lines [bold]in quarantine[/bold]")
+    progress.stage("learning")
+"""
+
+
+def at_a_terminal(program: str, **environment: str) -> str:
+    """What a program shows on a terminal of 80 columns."""
+    ours, theirs = pty.openpty()
+    env = {**os.environ, "TERM": "xterm-256color", "COLUMNS": "80", **environment}
+    child = subprocess.Popen([sys.executable, "-c", program], stdin=theirs, stdout=theirs, stderr=theirs, env=env)
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            piece = os.read(ours, 65536)
+        except OSError:
+            break
+        if not piece:
+            break
+        shown += piece
+    os.close(ours)
+    assert child.wait() == 0
+    return shown.decode()
+
+
+def test_finished_stages_stay_on_the_terminal():
+    shown = at_a_terminal(PROGRAM)
+    assert re.search("\x1b\\[32m✔ \x1b\\[0mreading files", shown)
+    assert "two lines [bold]in quarantine[/bold]" in shown
+    assert "✔" in shown.rpartition("learning")[0]
+    assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h")  # the cursor that was hidden is back
+
+
+def test_no_color_is_honoured():
+    assert "\x1b[32m" not in at_a_terminal(PROGRAM, NO_COLOR="1")
+
+
+def test_a_failed_stage_is_marked(capsys):
+    live = Live()
+    live.stage("learning")
+    live.close(ok=False)
+    assert "✘ learning" in capsys.readouterr().err
+
+
+def test_a_pipe_gets_a_line_a_stage(capsys):
+    with Opened(quiet=False) as progress:
+        progress.stage("reading", 3, "files")
+        progress.advance(3)
+        progress.note("a note")
+        progress.stage("learning")
+    assert capsys.readouterr() == ("", "reading\n  a note\nlearning\n")
+
+
+def test_progress_nobody_reads_does_not_stop_the_work(monkeypatch):
+    class Gone(io.StringIO):
+        def write(self, text: str) -> int:
+            raise BrokenPipeError
+
+    monkeypatch.setattr("sys.stderr", Gone())
+    Lines().stage("reading")
+
+
+def test_a_command_without_progress_opens_none(capsys):
+    with Opened(quiet=False):
+        pass
+    assert capsys.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize("total", [None, 0, 5])
+def test_any_order_of_calls_is_fine(total, capsys):
+    live = Live()
+    live.advance(3)
+    live.stage("one", total, "rows")
+    live.advance(7)
+    live.advance(2)
+    live.close()
+    live.close()
+    capsys.readouterr()
