@@ -67,7 +67,7 @@ def write(
     options: SynthOptions,
     progress: Progress,
     *,
-    format: str = "csv",  # noqa: A002 - the word of the command's flag
+    format: str = "csv",
 ) -> dict[str, Any]:
     """Write `transactions_YYYYWW.csv` (or .parquet) for every week into `out`, each complete or not there at all.
 

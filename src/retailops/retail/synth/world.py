@@ -179,9 +179,9 @@ def _leanings(rng: np.random.Generator, category: Integers, division: Integers, 
 
 def _prices(rng: np.random.Generator, category: Integers, leaning: Integers) -> Integers:
     """Pence. A category has its level; a product that leans to LA is about a third cheaper than its category."""
-    level = rng.normal(0.09, 0.62, size=category.max() + 1)[category]
+    level = rng.normal(0.10, 0.62, size=category.max() + 1)[category]
     relative = rng.normal(0.0, 0.55, size=category.size)
-    shift = np.array([-0.36, 0.03, 0.08, 0.0])[leaning]
+    shift = np.array([-0.49, 0.04, 0.09, 0.0])[leaning]
     pence: Integers = np.maximum(np.rint(100 * np.exp(level + relative + shift)), 5).astype(np.int64)
     return pence
 
