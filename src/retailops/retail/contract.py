@@ -16,6 +16,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import resources
 
+from retailops.retail import features
 from retailops.retail.columns import LABEL, LABELS, UNCLASSIFIED, VALUE_ALIASES
 
 # [[:cntrl:]] and the Unicode spaces have no name that RE2 and Java share, so the printable range is spelled out.
@@ -132,6 +133,18 @@ PARTITIONS = ("STORE_REGION", "BASKET_TYPE")
 def sql(name: str) -> str:
     """The text of one of the SQL files, in DuckDB dialect."""
     return resources.files("retailops.retail").joinpath("sql", f"{name}.sql").read_text(encoding="utf-8")
+
+
+def gold_sql() -> str:
+    """The gold zone from the rows of `silver`, with every aggregate of the feature table."""
+    aggregates = ",\n    ".join(f"{aggregate} AS {name}" for name, aggregate in features.gold_columns())
+    return sql("gold").format(features=aggregates)
+
+
+def gold_texts() -> dict[str, str]:
+    """Text columns of the gold zone → the silver column whose values they hold."""
+    head = {"cust_code": "CUST_CODE", "store_code": "STORE_CODE", "label": LABEL}
+    return head | {each.name: each.column for each in features.TABLE if each.categorical}
 
 
 def typed_sql(source: str, *, labelled: bool = True) -> str:

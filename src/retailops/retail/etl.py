@@ -10,29 +10,30 @@ import hashlib
 import json
 import os
 import shutil
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from retailops.errors import DataError
 from retailops.progress import Progress
-from retailops.retail import blocks, chunks, contract, features, quarantine, sources
+from retailops.retail import blocks, chunks, contract, quarantine, sources
 from retailops.retail.chunks import Chunk, OutOfOrder
 from retailops.retail.columns import LABEL, UNCLASSIFIED
 from retailops.retail.dataset import MANIFEST, Dataset
-from retailops.retail.silver import Silver
-from retailops.retail.typed import typed
+from retailops.retail.flow import Behind, ahead
+from retailops.retail.typed import coded, decoded, typed
+from retailops.retail.zones import GOLD_FILE, Gold, Silver
 
-T = TypeVar("T")
-CODE_FILES = ("blocks", "chunks", "columns", "contract", "etl", "features", "silver", "sources", "typed")
+CODE_FILES = ("blocks", "chunks", "columns", "contract", "etl", "features", "sources", "typed", "zones")
 
 
 @dataclass(frozen=True)
@@ -141,9 +142,7 @@ class _Work:
                 "temp_directory": str(output / ".duckdb"),
             }
         )
-        aggregates = ",\n    ".join(f"{sql} AS {name}" for name, sql in features.gold_columns())
-        self._gold_sql = contract.sql("gold").format(features=aggregates)
-        self._verdicts_sql = contract.sql("verdicts")
+        self._sql = {name: contract.sql(name) for name in ("weekdays", "verdicts")} | {"gold": contract.gold_sql()}
         self._totals = _Totals()
 
     def run(self, *, in_order: bool) -> _Totals:
@@ -151,8 +150,8 @@ class _Work:
         self._output.mkdir(parents=True, exist_ok=True)
         self._progress.stage("ETL: type, check, write", sum(file.bytes for file in self._files), "bytes")
         try:
-            with Silver(self._output / "silver") as silver, _Gold(self._output / "gold") as gold, _Behind() as behind:
-                for chunk in _ahead(self._chunks(in_order), 1):
+            with Silver(self._output / "silver") as silver, Gold(self._output / "gold") as gold, Behind() as behind:
+                for chunk in ahead(self._chunks(in_order), 1):
                     kept = self._judge(chunk)
                     baskets = self._baskets(kept)
                     behind.submit(_write, silver, gold, kept, baskets)
@@ -164,7 +163,7 @@ class _Work:
 
     def _chunks(self, in_order: bool) -> Iterator[Chunk]:
         if in_order:
-            rows = _ahead(blocks.read(self._files, self._tallies), 2)
+            rows = ahead(blocks.read(self._files, self._tallies), 2)
             return chunks.in_order(rows, [file.first_week for file in self._files])
         return chunks.sorted_on_disk(self._reread, self._spool)
 
@@ -185,14 +184,19 @@ class _Work:
             self._note_broken(chunk.table, broken, result.broken[broken])
             sound = pa.array(np.flatnonzero(result.broken == 0))
             table, places = table.take(sound), places.take(sound)
-        verdicts = self._verdicts(table)
-        if len(verdicts):
-            rows, reasons = verdicts.column("row").to_numpy(), verdicts.column("reason").to_pylist()
-            bad = [(row, reason) for row, reason in zip(rows.tolist(), reasons, strict=True) if reason != contract.DUPLICATE]
-            totals.duplicates += len(verdicts) - len(bad)
-            self._note(places, np.array([row for row, _ in bad], dtype=np.int64), [reason for _, reason in bad])
-            table = table.take(pa.array(np.delete(np.arange(table.num_rows), rows)))
+        for verdicts in (self._weekdays, self._verdicts):
+            table, places = self._without(table, places, verdicts(table))
         return table
+
+    def _without(self, table: pa.Table, places: pa.Table, verdicts: pa.Table) -> tuple[pa.Table, pa.Table]:
+        """`table` and `places` without the rows that have a verdict (row, reason)."""
+        if verdicts.num_rows == 0:
+            return table, places
+        refused = verdicts.filter(pc.field("reason") != contract.DUPLICATE)
+        self._totals.duplicates += verdicts.num_rows - refused.num_rows
+        self._note(places, refused.column("row").to_numpy(), refused.column("reason").to_pylist())
+        sound = pa.array(np.delete(np.arange(table.num_rows), verdicts.column("row").to_numpy()))
+        return table.take(sound), places.take(sound)
 
     def _note_broken(self, text: pa.Table, rows: np.ndarray[Any, Any], codes: np.ndarray[Any, Any]) -> None:
         names = [self._fields[code - 1].code for code in codes.tolist()]
@@ -207,13 +211,15 @@ class _Work:
         found = zip(where.column("file").to_pylist(), where.column("line").to_pylist(), reasons, strict=True)
         self._totals.refused += list(found)
 
+    def _weekdays(self, table: pa.Table) -> pa.Table:
+        self._connection.register("typed", _numbered(table.select(["SHOP_DATE", "SHOP_WEEKDAY"])))
+        return self._connection.sql(self._sql["weekdays"]).to_arrow_table()
+
     def _verdicts(self, table: pa.Table) -> pa.Table:
-        """(row, reason) of the rows that don't fit the others."""
-        numbered = table.append_column("row", pa.array(np.arange(table.num_rows, dtype=np.int64)))
-        self._connection.register("typed", _in_batches(numbered))
+        self._connection.register("typed", _numbered(table))
         ids = np.unique(table.column("BASKET_ID").to_numpy())
         self._connection.register("earlier", pa.table({"BASKET_ID": pa.array(self._met(ids), pa.int64())}))
-        return self._connection.sql(self._verdicts_sql).to_arrow_table()
+        return self._connection.sql(self._sql["verdicts"]).to_arrow_table()
 
     def _met(self, ids: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """Which of these baskets were there in earlier chunks; remembers them all. Ids grow with time, so few arrays overlap."""
@@ -226,8 +232,9 @@ class _Work:
         return ids[again]
 
     def _baskets(self, kept: pa.Table) -> pa.Table:
-        self._connection.register("silver", _in_batches(kept))
-        baskets = self._connection.sql(self._gold_sql).to_arrow_table()
+        self._connection.register("silver", coded(kept))
+        result = self._connection.sql(self._sql["gold"]).to_arrow_table()
+        baskets = decoded(result, kept, contract.gold_texts())
         totals = self._totals
         totals.silver += kept.num_rows
         totals.gold += baskets.num_rows
@@ -237,70 +244,13 @@ class _Work:
         return baskets
 
 
-def _in_batches(table: pa.Table) -> pa.Table:
-    """DuckDB hands each batch to one thread."""
-    return pa.Table.from_batches(table.combine_chunks().to_batches(max_chunksize=61_440), table.schema)
+def _numbered(table: pa.Table) -> pa.Table:
+    return coded(table.append_column("row", pa.array(np.arange(table.num_rows, dtype=np.int64))))
 
 
-class _Gold:
-    """The gold zone's one file, each chunk appended as a row group."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._writer: pq.ParquetWriter | None = None
-
-    def __enter__(self) -> _Gold:
-        self._folder.mkdir(parents=True, exist_ok=True)
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self._writer:
-            self._writer.close()
-
-    def append(self, baskets: pa.Table) -> None:
-        if self._writer is None:
-            path = self._folder / "part-000.parquet"
-            self._writer = pq.ParquetWriter(path, baskets.schema, compression="zstd", store_schema=False)
-        self._writer.write_table(baskets)
-
-
-def _write(silver: Silver, gold: _Gold, kept: pa.Table, baskets: pa.Table) -> None:
+def _write(silver: Silver, gold: Gold, kept: pa.Table, baskets: pa.Table) -> None:
     silver.append(kept)
     gold.append(baskets)
-
-
-class _Behind:
-    """One writer thread, at most one chunk behind; its error is raised at the next call."""
-
-    def __init__(self) -> None:
-        self._pool = ThreadPoolExecutor(1)
-        self._last: Future[None] | None = None
-
-    def __enter__(self) -> _Behind:
-        return self
-
-    def submit(self, function: Any, *arguments: Any) -> None:
-        if self._last:
-            self._last.result()
-        self._last = self._pool.submit(function, *arguments)
-
-    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        self._pool.shutdown()
-        if self._last and kind is None:
-            self._last.result()
-
-
-def _ahead(items: Iterator[T], depth: int) -> Iterator[T]:
-    """The same items, `depth` of them made in advance by one other thread."""
-    end = object()
-    with ThreadPoolExecutor(1) as pool:
-        waiting = deque(pool.submit(next, items, end) for _ in range(depth))
-        try:
-            while (item := waiting.popleft().result()) is not end:
-                waiting.append(pool.submit(next, items, end))
-                yield item  # type: ignore[misc]
-        finally:
-            pool.shutdown(cancel_futures=True)
 
 
 def _manifest(
@@ -317,7 +267,7 @@ def _manifest(
     if raw != totals.silver + len(totals.refused) + totals.duplicates:
         raise RuntimeError(f"The rows don't add up: {counts}")
     silver = {each.name: each.type for each in contract.fields(labelled=labelled)}
-    schema = pq.read_schema(output / "gold" / "part-000.parquet")
+    schema = pq.read_schema(output / "gold" / GOLD_FILE)
     return {
         "version": _version(digests, options, labelled),
         "rows": {**counts, "gold": totals.gold},

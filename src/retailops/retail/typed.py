@@ -1,22 +1,28 @@
-"""Text columns typed by the contract: each field's SQL runs once per distinct value, and its result is spread over the rows."""
+"""Text columns typed by the contract: a field's SQL runs once per distinct value, and its result is spread over the rows."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from retailops.retail.contract import Field
 
 ARROW = {"INTEGER": pa.int32(), "TINYINT": pa.int8(), "BIGINT": pa.int64(), "DATE": pa.date32(), "VARCHAR": pa.string()}
+BATCH = 61_440  # rows; DuckDB hands each batch to one thread
 
 
 @dataclass(frozen=True)
 class Typed:
-    """`table`: the silver columns, codes as dictionaries. `broken`: per row, 0 or 1 + the position of its first wrong field."""
+    """`table`: the silver columns, text as dictionaries in ascending order without a null or a value twice.
+
+    broken: per row, 0 or 1 + the position of the first field whose rule it breaks.
+    """
 
     table: pa.Table
     broken: np.ndarray[Any, Any]
@@ -27,41 +33,56 @@ def typed(text: pa.Table, fields: tuple[Field, ...], connection: duckdb.DuckDBPy
     columns: dict[str, Any] = {}
     broken = np.zeros(text.num_rows, dtype=np.uint8)
     for position, field in reversed(list(enumerate(fields))):
-        source = text.column(field.source).combine_chunks()
+        source = _single(text.column(field.source))
         values, wrong, missing = _values(source.dictionary, field, connection)
         codes = source.indices
-        bad = np.append(wrong | (missing if field.required else False), field.required and codes.null_count > 0)
+        bad = np.append(wrong | (missing & field.required), field.required and codes.null_count > 0)
         if bad.any():
             broken[bad[codes.fill_null(len(wrong)).to_numpy(zero_copy_only=False)]] = position + 1
-        columns[field.name] = _spread(codes, values, missing, field)
+        columns[field.name] = _ordered(codes, values) if field.type == "VARCHAR" else values.take(codes)
     return Typed(pa.table({field.name: columns[field.name] for field in fields}), broken)
+
+
+def coded(table: pa.Table) -> pa.Table:
+    """The same rows with the position in its dictionary for every text, in batches for DuckDB.
+
+    Positions compare, group and order as the values do, and integers are several times cheaper to group by.
+    """
+    columns = {name: _single(table.column(name)) for name in table.column_names}
+    plain = {name: each.indices if pa.types.is_dictionary(each.type) else each for name, each in columns.items()}
+    whole = pa.table(plain)
+    return pa.Table.from_batches(whole.to_batches(max_chunksize=BATCH), whole.schema)
+
+
+def decoded(result: pa.Table, table: pa.Table, origin: Mapping[str, str]) -> pa.Table:
+    """The columns of a query over `coded(table)` as text again; origin: column of the result → column it came from."""
+    for name, source in origin.items():
+        dictionary = _single(table.column(source)).dictionary
+        text = pa.DictionaryArray.from_arrays(_single(result.column(name)).cast(pa.int32()), dictionary)
+        result = result.set_column(result.schema.get_field_index(name), name, text)
+    return result
 
 
 def _values(dictionary: pa.Array, field: Field, connection: duckdb.DuckDBPyConnection) -> tuple[pa.Array, Any, Any]:
     """For each distinct text: its typed value, whether it breaks the rule, whether it is empty but for spaces."""
-    connection.register("texts", pa.table({"position": np.arange(len(dictionary)), "v": dictionary}))
-    query = (
-        f"SELECT CAST({field.value} AS {field.type}) AS value, v IS NULL AS missing "
-        "FROM (SELECT position, nullif(trim(v), '') AS v FROM texts) AS trimmed ORDER BY position"
-    )
-    found = connection.sql(query).to_arrow_table().combine_chunks()
+    connection.register("texts", pa.table({"v": dictionary}))
+    found = connection.sql(
+        f"SELECT CAST({field.value} AS {field.type}) AS value, v IS NULL AS missing "  # noqa: S608 - our own contract
+        "FROM (SELECT nullif(trim(v), '') AS v FROM texts) AS trimmed"
+    ).to_arrow_table()
     connection.unregister("texts")
-    value = _column(found, "value").cast(ARROW[field.type])
-    missing = _column(found, "missing").to_numpy(zero_copy_only=False).astype(bool)
+    value = _single(found.column("value")).cast(ARROW[field.type])
+    missing = _single(found.column("missing")).to_numpy(zero_copy_only=False).astype(bool)
     wrong = value.is_null().to_numpy(zero_copy_only=False) & ~missing
     return value, wrong, missing
 
 
-def _column(table: pa.Table, name: str) -> pa.Array:
-    column = table.column(name)
-    return column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
+def _ordered(codes: pa.Array, values: pa.Array) -> pa.Array:
+    """`values` at `codes` as a dictionary in ascending order. Several texts may mean one value (AZ and LA), or none."""
+    distinct = values.drop_null().unique()
+    dictionary = distinct.take(pc.array_sort_indices(distinct))
+    return pa.DictionaryArray.from_arrays(pc.index_in(values, dictionary).take(codes), dictionary)
 
 
-def _spread(codes: pa.Array, values: pa.Array, missing: np.ndarray[Any, Any], field: Field) -> pa.Array:
-    if field.type != "VARCHAR":
-        return values.take(codes)
-    # Several texts may mean one value (AZ and LA), and a null may not stand among a dictionary's values.
-    encoded = values.dictionary_encode()
-    if encoded.null_count == 0 and len(encoded.dictionary) == len(values):
-        return pa.DictionaryArray.from_arrays(codes, values)
-    return pa.DictionaryArray.from_arrays(encoded.indices.take(codes), encoded.dictionary)
+def _single(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()

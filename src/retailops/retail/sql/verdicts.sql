@@ -1,17 +1,11 @@
--- Which well-typed rows don't enter the silver zone, and why. One row per refused or repeated row: (row, reason).
+-- Which rows, each right by itself, don't enter the silver zone, and why. One row per refused or repeated row: (row, reason).
 -- typed:   the silver columns and `row`, the row's number in the order of the input; whole weeks.
 -- earlier: BASKET_ID of the baskets seen in earlier weeks that occur again in these.
--- 1899-12-31 was a Sunday, so the remainder of the days since then is the weekday on every engine.
-WITH dated AS (
-    SELECT *
-    FROM typed
-    WHERE date_diff('day', DATE '1899-12-31', SHOP_DATE) % 7 + 1 = SHOP_WEEKDAY
-),
-shapes AS (
+WITH shapes AS (
     SELECT DISTINCT
         BASKET_ID, SHOP_WEEK, SHOP_DATE, SHOP_HOUR, CUST_CODE, CUST_PRICE_SENSITIVITY, CUST_LIFESTAGE, BASKET_SIZE,
         BASKET_PRICE_SENSITIVITY, BASKET_TYPE, BASKET_DOMINANT_MISSION, STORE_CODE, STORE_FORMAT, STORE_REGION
-    FROM dated
+    FROM typed
 ),
 several_weeks AS (
     SELECT BASKET_ID, min(SHOP_WEEK) AS first_week
@@ -27,13 +21,13 @@ several_shapes AS (
 ),
 repeated AS (
     SELECT BASKET_ID, SHOP_WEEK, PROD_CODE
-    FROM dated
+    FROM typed
     GROUP BY BASKET_ID, SHOP_WEEK, PROD_CODE
     HAVING count(*) > 1
 ),
 suspects AS (
     SELECT *
-    FROM dated
+    FROM typed
     WHERE BASKET_ID IN (
         SELECT BASKET_ID FROM several_weeks
         UNION ALL
@@ -78,7 +72,3 @@ judged AS (
 SELECT row, reason
 FROM judged
 WHERE reason IS NOT NULL
-UNION ALL
-SELECT row, 'weekday_of_date' AS reason
-FROM typed
-WHERE date_diff('day', DATE '1899-12-31', SHOP_DATE) % 7 + 1 <> SHOP_WEEKDAY
