@@ -14,6 +14,7 @@ from retailops.progress import Progress
 from retailops.retail import bundle as bundles
 from retailops.retail import traffic
 from retailops.retail.bundle import Bundle
+from retailops.retail.drift import gated
 from retailops.retail.gates import Gate
 
 
@@ -35,7 +36,9 @@ def monitor(target: Target, hours: float | None, output: Path | None, progress: 
     )
     verdicts = _gates(reading, target.config.monitor, target.config.gates.p95_ms)
     shown: dict[str, Any] = {
+        "project": target.config.project.name,
         "version": endpoint.version,
+        "max_psi": target.config.monitor.max_psi,
         "url": endpoint.url,
         "window_hours": window,
         **reading,
@@ -58,11 +61,12 @@ def _gates(reading: dict[str, Any], limits: Any, p95_ms: float) -> list[Gate]:
     ]
     if reading["predictions"] < limits.min_predictions:
         return found
-    worst = max(reading["psi"], key=lambda name: reading["psi"][name])
+    judged = gated(reading["psi"])
+    worst = max(judged, key=lambda name: judged[name])
     return [
         *found,
         Gate("coverage", reading["coverage"], limits.min_coverage),
-        Gate(f"drift of {worst} (PSI)", reading["psi"][worst], limits.max_psi, "at most"),
+        Gate(f"drift of {worst} (PSI)", judged[worst], limits.max_psi, "at most"),
     ]
 
 

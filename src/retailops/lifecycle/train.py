@@ -86,5 +86,5 @@ def write_report(shown: dict[str, Any], dataset: Dataset, folder: Path) -> Path:
     from retailops.retail.pages import training_page
 
     report = folder.parent / "report.html"
-    files.write_text(report, training_page({**shown, "rows": dataset.rows, "weeks": list(dataset.weeks)}))
+    files.write_text(report, training_page({**shown, "project": target.config.project.name, "rows": dataset.rows, "weeks": list(dataset.weeks)}))
     return report

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retailops.retail.columns import LABELS
-from retailops.retail.drift import psi
+from retailops.retail.drift import PREDICTIONS, psi
 
 PERCENTILES = (50, 90, 95, 99)
 
@@ -47,7 +47,7 @@ def summarise(
         "latency_ms": _percentiles(np.array(latencies)),
         "latency_histogram": _histogram(np.array(latencies)),
         "mix": _mix(predicted),
-        "training_mix": reference["mix"],
+        "training_mix": dict(zip(LABELS, reference["bins"][PREDICTIONS]["shares"], strict=True)),
         "coverage": float(np.mean(covered)) if covered else None,
         "psi": psi(reference, np.array(features, dtype=np.float64), predicted) if labels else {},
     }

@@ -229,6 +229,7 @@ def describe(leanings: Leanings) -> dict[str, Any]:
     """The learned leanings for a person: the noise, the weight, how decided the products are."""
     decided = leanings.posterior.argmax(axis=1)
     names = (*LABELS, "no_say")
+    counts, edges = np.histogram(leanings.posterior[:, 2] - leanings.posterior[:, 0], bins=40, range=(-1.0, 1.0))
     return {
         "noise": leanings.noise,
         "weight": leanings.weight,
@@ -240,7 +241,15 @@ def describe(leanings: Leanings) -> dict[str, Any]:
         },
         "products": len(leanings.codes),
         "products_by_leaning": {name: int((decided == index).sum()) for index, name in enumerate(names)},
+        # The expected leaning of each product, -1 (first class) … +1 (last).
+        "histogram": {"edges": edges.tolist(), "counts": counts.tolist()},
+        "decided": {label: _most_decided(leanings, index) for index, label in enumerate(LABELS)},
     }
+
+
+def _most_decided(leanings: Leanings, index: int, count: int = 8) -> list[dict[str, Any]]:
+    order = np.lexsort((np.array(leanings.codes), -leanings.posterior[:, index]))[:count]
+    return [{"product": leanings.codes[row], "probability": float(leanings.posterior[row, index])} for row in order]
 
 
 def selected(names: Sequence[str] | None, configured: Sequence[str]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from retailops.retail.algorithms import sklearn_onnx
 
-DEFAULTS: Mapping[str, Any] = {"max_depth": 10, "min_samples_leaf": 20, "criterion": "entropy", "ccp_alpha": 0.0}
+DEFAULTS: Mapping[str, Any] = {"max_depth": 6, "min_samples_leaf": 20, "criterion": "entropy", "ccp_alpha": 0.0}
 
 
 def fit(x: NDArray[np.float32], y: NDArray[np.int64], params: Mapping[str, Any], seed: int, threads: int) -> Any:

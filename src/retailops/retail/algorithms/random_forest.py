@@ -13,9 +13,9 @@ from retailops.retail.algorithms import sklearn_onnx
 DEFAULTS: Mapping[str, Any] = {
     "n_estimators": 100,
     "max_depth": 14,
-    "min_samples_leaf": 10,
+    "min_samples_leaf": 5,
     "max_features": 0.5,
-    "max_samples": 0.3,
+    "max_samples": 0.4,
 }
 
 
