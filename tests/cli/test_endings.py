@@ -95,7 +95,7 @@ def test_what_a_library_prints_does_not_spoil_the_json(capsys):
     assert ended(body, json=True) == 0
     out, err = capsys.readouterr()
     assert json.loads(out)["ok"] is True
-    assert err == "hello from a library\nworking\n"
+    assert err == "hello from a library\nWorking\n"
 
 
 def test_quiet_says_nothing_on_the_way(capsys):
@@ -164,7 +164,7 @@ def test_an_interrupted_command_says_that_it_resumes(number, as_json):
         [sys.executable, "-c", TOY.format(json=as_json)], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     assert child.stderr is not None
-    assert child.stderr.readline() == "working\n"
+    assert child.stderr.readline() == "Working\n"
     child.send_signal(number)
     out, err = child.communicate(timeout=20)
     assert child.returncode == 130

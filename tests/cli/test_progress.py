@@ -46,9 +46,9 @@ def at_a_terminal(program: str, **environment: str) -> str:
 
 def test_finished_stages_stay_on_the_terminal():
     shown = at_a_terminal(PROGRAM)
-    assert re.search("\x1b\\[32m✔ \x1b\\[0mreading files", shown)
+    assert re.search("\x1b\\[32m✔ \x1b\\[0mReading files", shown)
     assert "two lines [bold]in quarantine[/bold]" in shown
-    assert "✔" in shown.rpartition("learning")[0]
+    assert "✔" in shown.rpartition("Learning")[0]
     assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h")  # the cursor that was hidden is back
 
 
@@ -60,7 +60,7 @@ def test_a_failed_stage_is_marked(capsys):
     live = Live()
     live.stage("learning")
     live.close(ok=False)
-    assert "✘ learning" in capsys.readouterr().err
+    assert "✘ Learning" in capsys.readouterr().err
 
 
 def test_a_pipe_gets_a_line_a_stage(capsys):
@@ -69,7 +69,7 @@ def test_a_pipe_gets_a_line_a_stage(capsys):
         progress.advance(3)
         progress.note("a note")
         progress.stage("learning")
-    assert capsys.readouterr() == ("", "reading\n  a note\nlearning\n")
+    assert capsys.readouterr() == ("", "Reading\n  a note\nLearning\n")
 
 
 def test_progress_nobody_reads_does_not_stop_the_work(monkeypatch):

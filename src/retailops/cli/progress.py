@@ -13,6 +13,11 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 
+def sentence(text: str) -> str:
+    """The domain's words with a capital in front, whoever wrote them."""
+    return text[:1].upper() + text[1:]
+
+
 class Watcher(Protocol):
     """A `retailops.progress.Progress` that has to be closed before anything else is written."""
 
@@ -36,7 +41,7 @@ class Lines:
     """For logs and pipes: a line when a stage begins, a line for a note."""
 
     def stage(self, text: str, total: int | None = None, unit: str = "") -> None:
-        self._write(text)
+        self._write(sentence(text))
 
     def advance(self, done: int) -> None:
         return None
@@ -82,8 +87,8 @@ class Live:
 
     def stage(self, text: str, total: int | None = None, unit: str = "") -> None:
         self._finish(ok=True)
-        self._text, self._unit, self._total, self._began = text, unit, total, time.monotonic()
-        self._task = self._bars.add_task(text, total=total, amount=self._amount(0))
+        self._text, self._unit, self._total, self._began = sentence(text), unit, total, time.monotonic()
+        self._task = self._bars.add_task(self._text, total=total, amount=self._amount(0))
 
     def advance(self, done: int) -> None:
         if self._task is not None:

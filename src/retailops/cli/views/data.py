@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 from retailops.cli.views.layout import facts, number, show, table, title, verdict
 
@@ -32,7 +33,7 @@ def dataset(console: Console, result: Result) -> None:
     made.add_row("gold", number(rows["gold"]), "baskets with features")
     show(console, made)
     console.print()
-    console.print("  ", verdict(*_sum(rows)))
+    console.print(Text.assemble("  ", verdict(*_sum(rows))))
     if result.get("reasons"):
         _reasons(console, result)
 

@@ -19,7 +19,7 @@ DASH = "–"
 def table(*headings: str, numbers: Iterable[str] = ()) -> Table:
     """An airy table; the columns named in `numbers` are set to the right."""
     right = set(numbers)
-    made = Table(box=SIMPLE_HEAD, header_style="dim", pad_edge=False, show_edge=False)
+    made = Table(box=SIMPLE_HEAD, header_style="dim", pad_edge=False, show_edge=False, padding=(0, 1, 0, 0))
     for heading in headings:
         made.add_column(heading, justify="right" if heading in right else "left", no_wrap=heading in right)
     return made
@@ -59,7 +59,7 @@ def number(value: Any) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, float):
-        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+        return (f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}").replace("-", "−")
     if isinstance(value, list | tuple):
         return ", ".join(number(item) for item in value)
     return str(value)

@@ -27,7 +27,7 @@ Result = Mapping[str, Any]
 
 def trained(console: Console, result: Result) -> None:
     """The algorithms side by side with their verdict, the baselines below them."""
-    title(console, "Nothing changed: trained before" if result.get("reused") else "Trained", _split(result["split"]))
+    title(console, "Trained", "before: nothing changed" if result["reused"] else "")
     show(console, _score_table(result))
     console.print()
     leanings = result.get("leanings") or {}
@@ -35,7 +35,8 @@ def trained(console: Console, result: Result) -> None:
         console,
         {
             "dataset": result["dataset"],
-            "label noise": share(leanings["noise"]) if leanings else None,
+            "split": _split(result["split"]),
+            "label noise": percent(leanings["noise"]) if leanings else None,
             "line weight": leanings.get("weight"),
             "report": result.get("report"),
         },
@@ -49,7 +50,7 @@ def _score_table(result: Result) -> Table:
     for name, card in result["scorecards"].items():
         missed = [gate for gate in result["gates"][name] if not gate["ok"]]
         made.add_row(
-            name, result["runs"][name][:8], *_figures(card), verdict(not missed, "pass", f"{len(missed)} missed")
+            name, result["runs"][name][:6], *_figures(card), verdict(not missed, "pass", f"{len(missed)} missed")
         )
     made.add_section()
     for name, card in result["baselines"].items():
@@ -69,7 +70,7 @@ def _figures(card: Result) -> tuple[str, str, str, str]:
 
 def _split(split: Result) -> str:
     trained, judged = number(split["train_baskets"]), number(split["test_baskets"])
-    return f"{trained} baskets before {split['unit']} {split['test_from']}, judged on the {judged} from it on"
+    return f"{trained} baskets before {split['unit']} {split['test_from']}, {judged} to judge on"
 
 
 def registered(console: Console, result: Result) -> None:
@@ -102,13 +103,13 @@ def runs(console: Console, result: Result) -> None:
     headings = ("accuracy", "macro F1", "version")
     made = table("run", "algorithm", "accuracy", "macro F1", "dataset", "created", "version", numbers=headings)
     for entry in result["runs"]:
-        made.add_row(entry["run"], *_entry(entry), number(entry["version"]))
+        made.add_row(entry["run"][:6], *_entry(entry), number(entry["version"]))
     show(console, made)
 
 
 def _entry(entry: Result) -> tuple[str, str, str, str, str]:
-    created = str(entry["created"])[:16].replace("T", " ")
-    return entry["algorithm"], share(entry["accuracy"]), share(entry["macro_f1"]), entry["dataset"][:8], created
+    created = str(entry["created"])[5:16].replace("T", " ")  # month, day and time: the year rarely tells anything
+    return entry["algorithm"], share(entry["accuracy"]), share(entry["macro_f1"]), entry["dataset"][:7], created
 
 
 def version(console: Console, result: Result) -> None:
