@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import hashlib
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import IO, Any
@@ -15,7 +16,7 @@ import pyarrow.csv as pc
 
 from retailops.errors import DataError
 from retailops.retail.columns import COLUMNS
-from retailops.retail.sources import LONGEST_LINE, SourceFile, not_utf8_error, open_text
+from retailops.retail.sources import LONGEST_LINE, SourceFile, damaged_error, not_utf8_error
 
 BLOCK = 4 << 20  # bytes of text, about 28,000 rows: small enough to stay in a processor's cache
 PARQUET_ROWS = 60_000
@@ -25,7 +26,7 @@ TEXT = pa.dictionary(pa.int32(), pa.string())
 
 @dataclass(frozen=True)
 class Block:
-    """Consecutive rows of one file: every canonical column as dictionary-encoded text, and `line` (1-based, in the file)."""
+    """Consecutive rows of one file: every canonical column as dictionary-encoded text, and `line`, 1-based."""
 
     file: int
     table: pa.Table
@@ -42,13 +43,10 @@ class Tally:
 
 
 def read(files: list[SourceFile], tallies: list[Tally]) -> Iterator[Block]:
-    """All rows of all files in order; `tallies` (one a file) is kept up to date. DataError for what can't be read at all."""
+    """All rows of all files in order; `tallies`, one a file, is kept up to date. DataError for what can't be read."""
     for number, (file, tally) in enumerate(zip(files, tallies, strict=True)):
-        if file.kind == "parquet":
-            blocks = _parquet(number, file, tally)
-        else:
-            blocks = _csv(number, file, tally)
-        for block in blocks:
+        reader = _parquet if file.kind == "parquet" else _csv
+        for block in reader(number, file, tally):
             tally.rows += block.table.num_rows + len(block.malformed)
             yield block
 
@@ -77,19 +75,20 @@ def _csv(number: int, file: SourceFile, tally: Tally) -> Iterator[Block]:
     line = 2
     with file.path.open("rb") as stream:
         hashed = _Hashed(stream, tally)
-        text: Any = gzip.GzipFile(fileobj=hashed) if file.kind == "csv.gz" else hashed  # type: ignore[arg-type]
+        text: Any = gzip.GzipFile(fileobj=hashed, mode="rb") if file.kind == "csv.gz" else hashed  # type: ignore[call-overload]
         try:
             text.read(file.header_bytes)
-            for data in _whole_lines(text, file, lambda: line):
+            for data in _whole_lines(text, file):
                 block, lines = _parse(number, file, data, line)
                 line += lines
                 yield block
-        except (EOFError, gzip.BadGzipFile) as error:
-            raise DataError(f"{file.name}: the compressed file is damaged ({error}).", "Download the file again.") from error
+        except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise damaged_error(file.name, error) from error
 
 
-def _whole_lines(text: Any, file: SourceFile, line: Any) -> Iterator[bytes]:
+def _whole_lines(text: Any, file: SourceFile) -> Iterator[bytes]:
     """Pieces of about BLOCK bytes that end at a line's end."""
+    line = 2
     rest = b""
     while True:
         data = text.read(BLOCK)
@@ -99,9 +98,10 @@ def _whole_lines(text: Any, file: SourceFile, line: Any) -> Iterator[bytes]:
         if cut == 0:
             rest += data
             if len(rest) > BLOCK + LONGEST_LINE:
-                raise _too_long(file, line())
+                raise _too_long(file, line)
             continue
         yield rest + data[:cut]
+        line += data.count(b"\n")
         rest = data[cut:]
     if rest:
         yield rest
@@ -222,6 +222,3 @@ def _text(column: pa.Array) -> pa.Array:
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
     return column.cast(pa.string()).dictionary_encode().cast(TEXT)
-
-
-__all__ = ["BLOCK", "TEXT", "Block", "Tally", "digest", "fields", "open_text", "read"]

@@ -24,14 +24,14 @@ OPEN_FILES = 200  # while sorting on the disk
 
 @dataclass(frozen=True)
 class Chunk:
-    """All rows of some weeks, and any rows whose week can't be read: text columns, `file` and `line`, in the order read."""
+    """All rows of some weeks, and rows whose week can't be read: text columns, `file` and `line`, in the order read."""
 
     table: pa.Table
     malformed: list[tuple[int, int]]  # (file, line)
 
 
-class OutOfOrder(Exception):  # noqa: N818 - a signal to take the other way, never shown
-    """A week turned up again after it had been given away, or too many weeks are open at once."""
+class OutOfOrder(Exception):
+    """A week turned up again after it had been given away, or too many are open at once: the signal to sort first."""
 
 
 def in_order(blocks: Iterator[Block], first_weeks: list[str], *, size: int = CHUNK) -> Iterator[Chunk]:
@@ -116,18 +116,21 @@ def _located(block: Block) -> pa.Table:
 def _codes(table: pa.Table) -> np.ndarray[Any, Any]:
     """For each row, the position of its week in `_weeks`."""
     column = table.column("SHOP_WEEK").combine_chunks()
-    return column.indices.fill_null(len(column.dictionary)).to_numpy(zero_copy_only=False)
+    codes: np.ndarray[Any, Any] = column.indices.fill_null(len(column.dictionary)).to_numpy(zero_copy_only=False)
+    return codes
 
 
 def _weeks(table: pa.Table) -> list[str]:
-    """The distinct weeks of a block as text that sorts; "" for what isn't a week. The last one stands for empty values."""
+    """The distinct weeks of a block as text that sorts, "" for what isn't a week; the last one stands for no value."""
     column = table.column("SHOP_WEEK").combine_chunks()
     trimmed = [value.strip() for value in column.dictionary.to_pylist()]
     return [value if re.fullmatch(r"\d{6}", value) else "" for value in trimmed] + [""]
 
 
 def _before(table: pa.Table, week: str) -> np.ndarray[Any, Any]:
-    return np.array([each < week for each in _weeks(table)])[_codes(table)]
+    earlier = np.array([each < week for each in _weeks(table)])
+    mask: np.ndarray[Any, Any] = earlier[_codes(table)]
+    return mask
 
 
 def _rows_before(table: pa.Table, week: str) -> int:
@@ -148,11 +151,12 @@ def _joined(parts: list[pa.Table]) -> pa.Table:
 
 
 def _plain(table: pa.Table) -> pa.Table:
-    return table.cast(pa.schema([(field.name, pa.string() if field.type == TEXT else field.type) for field in table.schema]))
+    types = [(field.name, pa.string() if field.type == TEXT else field.type) for field in table.schema]
+    return table.cast(pa.schema(types))
 
 
 def _encoded(table: pa.Table, names: list[str] | None = None) -> pa.Table:
-    """Text columns as codes into the values that really occur (a part of a block keeps the block's values otherwise)."""
+    """Text columns as codes into the values that really occur; a part of a block keeps all of the block's otherwise."""
     for position, field in enumerate(table.schema):
         if field.type in (pa.string(), TEXT) and (names is None or field.name in names):
             column = table.column(position).cast(pa.string()).combine_chunks().dictionary_encode()

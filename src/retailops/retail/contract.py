@@ -1,18 +1,19 @@
-"""The data contract: what a row must be to enter the silver zone, every rule with a code and a sentence; one declarative list.
+"""The data contract: what a row must be to enter the silver zone; every rule with a code and a sentence, in one list.
 
 Three kinds of rule, in the order in which they are applied; a row carries the first one it breaks:
 - a Field looks at one value (`v`: its text, trimmed, NULL when empty) and gives the typed value or NULL;
-- a row or basket rule (sql/verdicts.sql) compares typed values: weekday and date, the rows of one basket, repeated keys;
+- a row or basket rule (sql/weekdays.sql, sql/verdicts.sql) compares typed values: weekday and date, rows of one basket;
 - a line that doesn't have the header's number of fields never becomes a row.
 
-Sets of codes are not closed: another retailer has other regions, store formats and basket types, and refusing them would
-refuse that retailer. A code must be printable, at most 40 characters, without a space at either end (so that it is safe in
-a report, a folder name and a CSV). Only the label is closed, because the model's classes are.
+Sets of codes are not closed: another retailer has other regions, store formats and basket types, and refusing them
+would refuse that retailer. A code must be printable and at most 40 characters, so that it is safe in a report, a folder
+name and a CSV. Only the label is closed, because the model's classes are.
 Spend may be zero or negative: such rows exist in the published data (refunds, vouchers) and are real.
 """
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from importlib import resources
 
@@ -26,7 +27,7 @@ CODE_SENTENCE = "a printable code of at most 40 characters"
 
 @dataclass(frozen=True)
 class Field:
-    """One silver column: from which raw column, of which SQL type, and the typed value of `v` (NULL: the rule is broken)."""
+    """One silver column: its raw column, its SQL type, and the typed value of `v`, NULL when the rule is broken."""
 
     name: str
     source: str
@@ -89,12 +90,15 @@ def _coded(column: str, *, required: bool = True) -> Field:
 def fields(*, labelled: bool = True) -> tuple[Field, ...]:
     """Every silver column in order. Without labels the label may be empty; a wrong one still breaks the contract."""
     week = _integer("^(19|20)[0-9]{2}(0[1-9]|[1-4][0-9]|5[0-3])$", "INTEGER")
+    hour = _integer("^([01]?[0-9]|2[0-3])$", "TINYINT")
+    quantity = _integer("^0*[1-9][0-9]{0,6}$", "INTEGER")
+    basket = _integer("^[0-9]{1,18}$", "BIGINT")
     return (
         Field("SHOP_WEEK", "SHOP_WEEK", "INTEGER", week, "a fiscal week yyyyww, ww from 01 to 53"),
         Field("SHOP_DATE", "SHOP_DATE", "DATE", _DATE, "a calendar day yyyymmdd"),
         Field("SHOP_WEEKDAY", "SHOP_WEEKDAY", "TINYINT", _integer("^[1-7]$", "TINYINT"), "1 (Sunday) to 7 (Saturday)"),
-        Field("SHOP_HOUR", "SHOP_HOUR", "TINYINT", _integer("^([01]?[0-9]|2[0-3])$", "TINYINT"), "an hour from 0 to 23"),
-        Field("QUANTITY", "QUANTITY", "INTEGER", _integer("^0*[1-9][0-9]{0,6}$", "INTEGER"), "a whole number, at least 1"),
+        Field("SHOP_HOUR", "SHOP_HOUR", "TINYINT", hour, "an hour from 0 to 23"),
+        Field("QUANTITY", "QUANTITY", "INTEGER", quantity, "a whole number from 1 to 9999999"),
         Field("SPEND_PENCE", "SPEND", "BIGINT", _PENCE, "an amount with a decimal point and at most two decimals"),
         _coded("PROD_CODE"),
         _coded("PROD_CODE_10"),
@@ -104,7 +108,7 @@ def fields(*, labelled: bool = True) -> tuple[Field, ...]:
         _coded("CUST_CODE", required=False),
         _coded("CUST_PRICE_SENSITIVITY", required=False),
         _coded("CUST_LIFESTAGE", required=False),
-        Field("BASKET_ID", "BASKET_ID", "BIGINT", _integer("^[0-9]{1,18}$", "BIGINT"), "a whole number of at most 18 digits"),
+        Field("BASKET_ID", "BASKET_ID", "BIGINT", basket, "a whole number of at most 18 digits"),
         _coded("BASKET_SIZE"),
         Field(LABEL, LABEL, "VARCHAR", _label(), "LA, MM, UM or XX (or High, Medium, Low)", labelled),
         _coded("BASKET_TYPE"),
@@ -123,8 +127,14 @@ RULES: tuple[Rule, ...] = (
     Rule(MALFORMED, "A line must have as many fields as the header."),
     Rule("weekday_of_date", "SHOP_WEEKDAY must be the weekday of SHOP_DATE (1 = Sunday)."),
     Rule("basket_in_two_weeks", "A basket belongs to one SHOP_WEEK; the rows of its later weeks are refused."),
-    Rule("basket_contradicts_itself", "Customer, store, date, hour and BASKET_* must be the same on every row of a basket."),
-    Rule("line_contradicts_itself", "A product stands once in a basket; its rows give different quantities, spends or groups."),
+    Rule(
+        "basket_contradicts_itself",
+        "Customer, store, date, hour and BASKET_* must be the same on all rows of a basket.",
+    ),
+    Rule(
+        "line_contradicts_itself",
+        "A product's rows within a basket must not give different quantities, spends or groups.",
+    ),
 )
 
 PARTITIONS = ("STORE_REGION", "BASKET_TYPE")
@@ -160,11 +170,10 @@ def typed_sql(source: str, *, labelled: bool = True) -> str:
         f"WHEN {_on(each)} IS NULL{'' if each.required else f' AND {each.source} IS NOT NULL'} THEN '{each.code}'"
         for each in chosen
     )
-    return f"SELECT row, {typed}, CASE {broken} END AS broken FROM (SELECT row, {trimmed} FROM {source}) AS trimmed"
+    raw = f"SELECT row, {trimmed} FROM {source}"  # noqa: S608 - column names are our own, `source` the caller's
+    return f"SELECT row, {typed}, CASE {broken} END AS broken FROM ({raw}) AS trimmed"  # noqa: S608
 
 
 def _on(each: Field) -> str:
     """The field's expression with its column in place of `v`."""
-    import re
-
     return re.sub(r"\bv\b(?=[ ,)])", each.source, each.value)

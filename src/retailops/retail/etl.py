@@ -1,6 +1,6 @@
 """Raw files → silver (typed, deduplicated, partitioned rows) → gold (one row a basket), in bounded memory, to the row.
 
-Read ahead (one thread), judge and aggregate (DuckDB), write behind (one thread): three chunks of whole weeks are in hand.
+One thread reads ahead, DuckDB judges and aggregates, one thread writes behind: three chunks of whole weeks in hand.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ class _Totals:
 
 
 def version(source: Path, options: EtlOptions, labelled: bool, progress: Progress) -> str:
-    """The version that `run` would give, from the contents of the inputs (not their names), the options and this code."""
-    files = sources.discover(source, labelled=labelled, progress=progress)
+    """The version that `run` would give: from the contents of the inputs, whatever their names, options and this code."""
+    files = sources.discover(source, labelled=labelled)
     progress.stage("Fingerprint of the input", sum(file.bytes for file in files), "bytes")
     digests, done = [], 0
     with ThreadPoolExecutor(options.threads) as pool:
@@ -222,7 +222,7 @@ class _Work:
         return self._connection.sql(self._sql["verdicts"]).to_arrow_table()
 
     def _met(self, ids: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """Which of these baskets were there in earlier chunks; remembers them all. Ids grow with time, so few arrays overlap."""
+        """Which of these baskets occurred in earlier chunks. Ids mostly grow with time, so few of the arrays overlap."""
         again = np.zeros(len(ids), dtype=bool)
         for known in self._totals.baskets:
             if len(ids) and len(known) and known[0] <= ids[-1] and ids[0] <= known[-1]:

@@ -1,4 +1,4 @@
-"""The quarantine: refused rows as a CSV that a person can mend and hand in again, each with its file, line and reason."""
+"""The quarantine: refused rows as a CSV that a person can mend and hand in again, each with file, line and reason."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ def write(folder: Path, files: list[SourceFile], refused: list[Refused]) -> None
     """
     folder.mkdir(parents=True, exist_ok=True)
     by_file: dict[int, dict[int, str]] = {}
-    for file, line, reason in refused:
-        by_file.setdefault(file, {})[line] = reason
+    for position, line, reason in refused:
+        by_file.setdefault(position, {})[line] = reason
     with (folder / ROWS).open("w", newline="", encoding="utf-8") as stream:
         rows = csv.writer(stream, lineterminator="\n")
         rows.writerow(HEADER)
-        for number in sorted(by_file):
-            reasons, file = by_file[number], files[number]
-            for line, values, text in _raw(file, reasons):
-                rows.writerow((file.name, line, reasons[line], *(values.get(name, "") for name in COLUMNS), text))
+        for number, reasons in sorted(by_file.items()):
+            name = files[number].name
+            for line, values, text in _raw(files[number], reasons):
+                rows.writerow((name, line, reasons[line], *(values.get(column, "") for column in COLUMNS), text))
 
 
 def gate(folder: Path, refused: list[Refused], raw: int, limit: float) -> None:
@@ -43,10 +43,12 @@ def gate(folder: Path, refused: list[Refused], raw: int, limit: float) -> None:
     sentences = {rule.code: rule.sentence for rule in RULES}
     reasons = Counter(reason for _, _, reason in refused)
     told = "\n".join(f"  {count:>9,} {reason}: {sentences[reason]}" for reason, count in reasons.most_common())
+    share = f"{len(refused):,} of {raw:,} rows ({len(refused) / raw:.2%})"
+    counts = {"raw": raw, "quarantined": len(refused), "limit": limit, "reasons": dict(reasons)}
     raise GateFailed(
-        f"{len(refused):,} of {raw:,} rows ({len(refused) / raw:.2%}) break the data contract; at most {limit:.2%} may:\n{told}",
-        f"They are in {folder / ROWS}, with file, line and reason. Mend the input, or raise the share that is tolerated.",
-        details={"raw": raw, "quarantined": len(refused), "limit": limit, "reasons": dict(reasons), "folder": str(folder)},
+        f"{share} break the data contract, at most {limit:.2%} may:\n{told}",
+        f"They are in {folder / ROWS}, with file, line and reason. Mend them, or raise the share that is tolerated.",
+        details={**counts, "folder": str(folder)},
     )
 
 

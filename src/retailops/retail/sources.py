@@ -1,4 +1,4 @@
-"""The files a user hands over: found, told apart, and their headers matched to the canonical columns before any work begins."""
+"""The files a user hands over: found, told apart, their headers matched to the canonical columns, before any work."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import csv
 import difflib
 import gzip
 import re
+import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -83,6 +84,10 @@ def not_utf8_error(name: str, line: int) -> DataError:
     )
 
 
+def damaged_error(name: str, error: Exception) -> DataError:
+    return DataError(f"{name}: the compressed file is damaged or cut off ({error}).", "Download the file again.")
+
+
 def _name(path: Path, root: Path) -> str:
     return path.name if path == root else path.relative_to(root).as_posix()
 
@@ -123,14 +128,16 @@ def _inspect(path: Path, name: str, labelled: bool) -> SourceFile:
         with open_text(bare) as stream:
             head = stream.readline(LONGEST_LINE)
             second = stream.readline(LONGEST_LINE)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+        raise damaged_error(name, error) from error
     except OSError as error:
-        raise DataError(f"{name}: can't be read ({error}).", "Check the file's permissions and that it is complete.") from error
-    except EOFError as error:
-        raise _cut_gzip(name) from error
+        raise DataError(
+            f"{name}: can't be read ({error}).", "Check its permissions and that it is complete."
+        ) from error
     if b"\0" in head:
         raise DataError(f"{name}, line 1: this is a binary file, not CSV text.", f"Give --input {FORMATS}.")
     if len(head) >= LONGEST_LINE:
-        raise DataError(f"{name}, line 1: the header is longer than a megabyte.", "Check that lines end with a line feed.")
+        raise DataError(f"{name}, line 1: longer than a megabyte.", "Check that lines end with a line feed.")
     try:
         text = head.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -171,14 +178,10 @@ def _inspect_parquet(path: Path, name: str, labelled: bool) -> SourceFile:
             first = str(next(parquet.iter_batches(1, columns=[week])).column(0)[0].as_py() or "")
     except (pa.ArrowInvalid, OSError) as error:
         reason = str(error).splitlines()[0]
-        raise DataError(f"{name}: not a readable parquet file ({reason}).", "Download or write the file again.") from error
+        raise DataError(f"{name}: not a readable parquet file ({reason}).", "Download or write it again.") from error
     size = path.stat().st_size
     extra = _extra(name, headers, columns)
     return SourceFile(path, name, "parquet", size, columns, headers, first_week=first, notes=extra)
-
-
-def _cut_gzip(name: str) -> DataError:
-    return DataError(f"{name}: the compressed file ends in the middle.", "Download the file again.")
 
 
 def _split_header(text: str) -> tuple[str, tuple[str, ...]]:

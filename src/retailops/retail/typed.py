@@ -1,4 +1,4 @@
-"""Text columns typed by the contract: a field's SQL runs once per distinct value, and its result is spread over the rows."""
+"""Text columns typed by the contract: a field's SQL runs once per distinct value and is spread over the rows."""
 
 from __future__ import annotations
 
