@@ -36,7 +36,7 @@ def train(target: Target, names: Sequence[str] | None, progress: Progress) -> Ou
         "gates": {name: [gate.as_dict() for gate in gates.of_scorecard(run.scorecard, limits)] for name, run in runs.items()},
         "reused": done.reused,
     }
-    shown["report"] = str(write_report(shown, dataset, done.folder))
+    shown["report"] = str(write_report({**shown, "project": target.config.project.name}, dataset, done.folder))
     return Outcome(shown)
 
 
@@ -86,5 +86,5 @@ def write_report(shown: dict[str, Any], dataset: Dataset, folder: Path) -> Path:
     from retailops.retail.pages import training_page
 
     report = folder.parent / "report.html"
-    files.write_text(report, training_page({**shown, "project": target.config.project.name, "rows": dataset.rows, "weeks": list(dataset.weeks)}))
+    files.write_text(report, training_page({**shown, "rows": dataset.rows, "weeks": list(dataset.weeks)}))
     return report
