@@ -83,6 +83,7 @@ class Live:
         self._unit = ""
         self._total: int | None = None
         self._began = 0.0
+        self._notes: list[str] = []  # told below the stage that they belong to, once it is finished
         self._bars.start()
 
     def stage(self, text: str, total: int | None = None, unit: str = "") -> None:
@@ -95,18 +96,27 @@ class Live:
             self._bars.update(self._task, completed=done, amount=self._amount(done))
 
     def note(self, text: str) -> None:
-        from rich.text import Text
-
-        self._console.print(Text(f"  {text}", style="dim"), soft_wrap=True)
+        self._notes.append(text)
+        if self._task is None:
+            self._tell_notes()
 
     def close(self, ok: bool = True) -> None:
         self._finish(ok=ok)
         self._bars.stop()
 
     def _amount(self, done: int) -> str:
+        if self._unit == "bytes":
+            return f"{done / 1e6:.1f}/{self._total / 1e6:.1f} MB" if self._total else ""
         if self._total is None:
             return f"{done:,} {self._unit}".strip() if done else ""
         return f"{done:,}/{self._total:,} {self._unit}".strip()
+
+    def _tell_notes(self) -> None:
+        from rich.text import Text
+
+        for text in self._notes:
+            self._console.print(Text(f"  {text}", style="dim"), soft_wrap=True)
+        self._notes.clear()
 
     def _finish(self, *, ok: bool) -> None:
         from rich.text import Text
@@ -118,6 +128,7 @@ class Live:
         mark = Text("✔ ", style="green") if ok else Text("✘ ", style="red")
         seconds = f"  {time.monotonic() - self._began:.1f} s"
         self._console.print(Text.assemble(mark, self._text, (seconds, "dim")), soft_wrap=True)
+        self._tell_notes()
 
 
 class Opened:

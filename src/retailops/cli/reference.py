@@ -13,11 +13,11 @@ BEGIN = "<!-- commands: written by `make reference` -->"
 END = "<!-- end of commands -->"
 
 
-def commands() -> list[tuple[str, Any]]:
+def commands(program: Any = None) -> list[tuple[str, Any]]:
     """Every command by its whole name ("models list"), in the order of help."""
     from retailops.cli.app import build
 
-    return list(_walk(typer.main.get_command(build()), ""))
+    return list(_walk(program or typer.main.get_command(build()), ""))
 
 
 def _walk(command: Any, path: str) -> Iterator[tuple[str, Any]]:

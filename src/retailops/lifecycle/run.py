@@ -35,7 +35,8 @@ def run(target: Target, progress: Progress) -> Outcome:
         rows.append({"stage": name, "seconds": round(time.monotonic() - start, 2), "skipped": skipped, "ok": outcome.failed is None})
         if outcome.failed:
             return Outcome(_summary(rows, found), failed=outcome.failed)
-    return Outcome(_summary(rows, found))
+    request = sample_request(target, found["deploy"]["endpoint"]["version"])
+    return Outcome({**_summary(rows, found), "request": request})
 
 
 def _summary(rows: list[dict[str, Any]], found: dict[str, dict[str, Any]]) -> dict[str, Any]:

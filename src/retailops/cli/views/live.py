@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,15 +22,18 @@ def deployed(console: Console, result: Result) -> None:
     if endpoint.get("gates"):
         show(console, gate_table(endpoint["gates"]))
         console.print()
-    address(console, endpoint, result.get("try"))
+    address(console, endpoint)
 
 
-def address(console: Console, endpoint: Result, curl: str | None) -> None:
+def address(console: Console, endpoint: Result, request: Result | None = None) -> None:
     """Where the API is, and a line to try it with, whole and on a line of its own so that it can be copied."""
     console.print(verdict(True, f"version {endpoint['version']} is live"), Text(endpoint["url"], style="bold"))
-    if curl:
+    if request:
+        body = shlex.quote(json.dumps(request, separators=(",", ":")))
         console.print("\ntry it:", style="dim")
-        console.print(curl, soft_wrap=True)
+        console.print(
+            f"curl -s {endpoint['url']}/predict -H 'content-type: application/json' -d {body}", soft_wrap=True
+        )
 
 
 def served(console: Console, result: Result) -> None:

@@ -27,7 +27,7 @@ def summary(console: Console, result: Result) -> None:
         show(console, gate_table(result["gates"]))
     if "deploy" in result:
         console.print()
-        live.address(console, result["deploy"]["endpoint"], result.get("try"))
+        live.address(console, result["deploy"]["endpoint"], result.get("request"))
 
 
 def built(console: Console, result: Result) -> None:

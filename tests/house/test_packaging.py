@@ -1,0 +1,85 @@
+"""The wheel is all that a user needs: built, installed into an empty environment, run in an empty folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+import tomllib
+import venv
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+# What a user's shell wouldn't have: this environment, and settings of this run.
+FOREIGN = ("VIRTUAL_ENV", "PYTHONPATH", "PYTHONHOME", "RETAILOPS_CONFIG")
+
+
+def run(*words: str | Path, cwd: Path) -> str:
+    """stdout of a program that must succeed."""
+    environment = {name: value for name, value in os.environ.items() if name not in FOREIGN}
+    done = subprocess.run([str(word) for word in words], cwd=cwd, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, f"{' '.join(map(str, words))}\n{done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+    return done.stdout
+
+
+def test_every_package_and_its_data_is_named_in_pyproject():
+    named = set(tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"])
+    found = {
+        ".".join(path.parent.relative_to(ROOT / "src").parts)
+        for path in (ROOT / "src" / "retailops").rglob("__init__.py")
+    }
+    assert named == found | {"retailops.templates"}
+
+
+def test_constraints_are_names_and_versions_only():
+    lines = (ROOT / "constraints.txt").read_text().splitlines()
+    pinned = dict(line.split("==") for line in lines)
+    assert len(pinned) == len(lines) > 60
+    assert lines == sorted(lines, key=str.upper)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    wanted = [*project["dependencies"], *project["optional-dependencies"]["dev"]]
+    names = {name.lower().replace("_", "-") for name in pinned}
+    for requirement in wanted:
+        name = requirement.split(">")[0].split("<")[0].split(";")[0].split("=")[0].strip()
+        assert name in names, name
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The program `retailops` of an environment that holds the wheel and what it asks for."""
+    place = tmp_path_factory.mktemp("packaging")
+    source = place / "source"
+    source.mkdir()
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, source)
+    for name in ("src", "templates"):
+        shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    run(sys.executable, "-m", "build", "--wheel", "--outdir", place, source, cwd=place)
+    (wheel,) = place.glob("*.whl")
+    shutil.rmtree(source)
+    venv.create(place / "venv", with_pip=True)
+    python = place / "venv" / "bin" / "python"
+    constraints = ROOT / "constraints.txt"
+    run(python, "-m", "pip", "--disable-pip-version-check", "install", "-q", "-c", constraints, wheel, cwd=place)
+    return python.with_name("retailops")
+
+
+@pytest.mark.slow
+def test_the_installed_wheel_works_in_an_empty_folder(installed, tmp_path):
+    assert "wrote" in run(installed, "init", cwd=tmp_path).lower()
+    assert "local" in run(installed, "config", "validate", cwd=tmp_path)
+    run(installed, "data", "synth", "--output", "rows", "--baskets", "200", "--weeks", "2", "--quiet", cwd=tmp_path)
+    assert len(list((tmp_path / "rows").glob("transactions_*.csv"))) == 2
+    assert "gold" in run(installed, "etl", "--input", "rows", "--quiet", cwd=tmp_path)
+    run(installed, "teardown", "--yes", "--quiet", cwd=tmp_path)
+    assert not (tmp_path / ".retailops").exists()
+
+
+@pytest.mark.slow
+def test_the_wheel_needs_no_development_tools(installed):
+    listed = run(installed.with_name("python"), "-m", "pip", "list", "--format=freeze", cwd=installed.parent).lower()
+    for tool in ("pytest", "ruff", "mypy", "build", "httpx"):
+        assert f"\n{tool}==" not in listed
