@@ -176,7 +176,7 @@ def _ridge(x: Any, target: Floats) -> Floats:
 def _balances(lines: Lines, posterior: Floats, weight: str) -> tuple[Floats, Floats]:
     """Per basket: Σ weight · E[value] and Σ weight · E[has a say]."""
     value, say = np.zeros(lines.baskets), np.zeros(lines.baskets)
-    values, says = posterior @ np.array(_VALUES), posterior @ np.array(_SAYS)
+    values, says = posterior[:, 2] - posterior[:, 0], 1.0 - posterior[:, 3]
     for rows, baskets in lines.chunks():
         basket, size = lines.basket[rows] - np.int32(baskets.start), baskets.stop - baskets.start
         product, w = lines.product[rows], lines.weights(weight, rows)
@@ -199,7 +199,7 @@ def _likelihoods(
     products = len(posterior)
     result = np.zeros((4, products))
     table, offset = link.table(), (y * CELLS).astype(np.int32)
-    values, says = posterior @ np.array(_VALUES), posterior @ np.array(_SAYS)
+    values, says = posterior[:, 2] - posterior[:, 0], 1.0 - posterior[:, 3]
     for rows, _ in lines.chunks(at_least=4 * products):
         basket, product, w = lines.basket[rows], lines.product[rows], lines.weights(weight, rows)
         others = value[basket] - w * values[product]
