@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import hashlib
+import re
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -115,10 +116,10 @@ def _too_long(file: SourceFile, line: int) -> DataError:
 def _parse(number: int, file: SourceFile, data: bytes, line: int) -> tuple[Block, int]:
     """The block of `data`, whose first line is `line`, and how many lines it holds."""
     lines = data.count(b"\n") + (not data.endswith(b"\n"))
-    malformed: list[tuple[int, bool]] = []  # row within the data, and whether it is merely blank
+    malformed: list[int] = []  # rows within the data, from 1
 
     def note(row: Any) -> str:
-        malformed.append((row.number, not row.text.strip()))
+        malformed.append(row.number)
         return "skip"
 
     quoted = b'"' in data
@@ -143,12 +144,12 @@ def _parse(number: int, file: SourceFile, data: bytes, line: int) -> tuple[Block
         for offset, each in enumerate(data.split(b"\n")):
             _decoded(each, file, line + offset)
         raise DataError(f"{file.name}, from line {line}: can't be read as CSV ({error}).", "Check the file.") from error
-    if table.num_rows + len(malformed) != lines:  # quotes that run over the end of a line
+    week = next(header for header, name in file.columns.items() if name == "SHOP_WEEK")
+    blank = table.column(week).null_count > 0 and re.search(rb"^\s*$", data, re.MULTILINE) is not None
+    if blank or table.num_rows + len(malformed) != lines:  # or quotes that run over the end of a line
         return _parse_line_by_line(number, file, data, line), lines
-    skipped = np.array([row for row, _ in malformed], dtype=np.int64) - 1
-    kept = np.delete(np.arange(lines, dtype=np.int32), skipped) + np.int32(line)
-    torn = [line + row - 1 for row, blank in malformed if not blank]
-    return Block(number, _canonical(table, file, kept), torn), lines
+    kept = np.delete(np.arange(lines, dtype=np.int32), np.array(malformed, dtype=np.int64) - 1) + np.int32(line)
+    return Block(number, _canonical(table, file, kept), [line + row - 1 for row in malformed]), lines
 
 
 def _parse_line_by_line(number: int, file: SourceFile, data: bytes, line: int) -> Block:

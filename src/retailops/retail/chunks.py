@@ -34,7 +34,7 @@ class OutOfOrder(Exception):
     """A week turned up again after it had been given away, or too many are open at once: the signal to sort first."""
 
 
-def in_order(blocks: Iterator[Block], first_weeks: list[str], *, size: int = CHUNK) -> Iterator[Chunk]:
+def in_order(blocks: Iterator[Block], first_weeks: list[str], size: int) -> Iterator[Chunk]:
     """Chunks of about `size` rows in ascending order of week, each given as soon as its weeks are complete.
 
     first_weeks: of each file, in the order in which the blocks come. Raises OutOfOrder when it can't be done.
@@ -64,7 +64,7 @@ def in_order(blocks: Iterator[Block], first_weeks: list[str], *, size: int = CHU
         yield Chunk(_joined(pending), malformed)
 
 
-def sorted_on_disk(read: Callable[[], Iterator[Block]], folder: Path, *, size: int = CHUNK) -> Iterator[Chunk]:
+def sorted_on_disk(read: Callable[[], Iterator[Block]], folder: Path, size: int) -> Iterator[Chunk]:
     """The same for input in any order: two passes over it, with its text parked in `folder` (as large as the input)."""
     rows: Counter[str] = Counter()
     malformed: list[tuple[int, int]] = []
@@ -80,7 +80,7 @@ def sorted_on_disk(read: Callable[[], Iterator[Block]], folder: Path, *, size: i
         writers: dict[int, Any] = {}
         for block in read():
             table = _located(block)
-            of_week = np.array([bucket_of[week] for week in _weeks(table)], dtype=np.int32)
+            of_week = np.array([bucket_of.get(week, 0) for week in _weeks(table)], dtype=np.int32)
             buckets = of_week[_codes(table)]
             plain = _plain(table)
             for bucket in np.unique(buckets).tolist():

@@ -59,7 +59,7 @@ class _Totals:
 
 
 def version(source: Path, options: EtlOptions, labelled: bool, progress: Progress) -> str:
-    """The version that `run` would give: from the contents of the inputs, whatever their names, options and this code."""
+    """The version that `run` would give: from the contents of the inputs, whatever their names, options and code."""
     files = sources.discover(source, labelled=labelled)
     progress.stage("Fingerprint of the input", sum(file.bytes for file in files), "bytes")
     digests, done = [], 0
@@ -164,8 +164,8 @@ class _Work:
     def _chunks(self, in_order: bool) -> Iterator[Chunk]:
         if in_order:
             rows = ahead(blocks.read(self._files, self._tallies), 2)
-            return chunks.in_order(rows, [file.first_week for file in self._files])
-        return chunks.sorted_on_disk(self._reread, self._spool)
+            return chunks.in_order(rows, [file.first_week for file in self._files], chunks.CHUNK)
+        return chunks.sorted_on_disk(self._reread, self._spool, chunks.CHUNK)
 
     def _reread(self) -> Iterator[blocks.Block]:
         for position in range(len(self._tallies)):
@@ -222,7 +222,7 @@ class _Work:
         return self._connection.sql(self._sql["verdicts"]).to_arrow_table()
 
     def _met(self, ids: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
-        """Which of these baskets occurred in earlier chunks. Ids mostly grow with time, so few of the arrays overlap."""
+        """Which of these baskets occurred in earlier chunks. Ids mostly grow with time, so few arrays overlap."""
         again = np.zeros(len(ids), dtype=bool)
         for known in self._totals.baskets:
             if len(ids) and len(known) and known[0] <= ids[-1] and ids[0] <= known[-1]:

@@ -24,7 +24,7 @@ def ahead(items: Iterator[T], depth: int) -> Iterator[T]:
 
 
 class Behind:
-    """One thread that carries out calls in order, at most one behind; an error is raised at the next call or the end."""
+    """One thread that carries out calls in order, at most one behind; an error shows at the next call or the end."""
 
     def __init__(self) -> None:
         self._pool = ThreadPoolExecutor(1)
