@@ -29,7 +29,7 @@ def write_bytes(path: Path, data: bytes) -> None:
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Yield a temporary path beside `path`, with its suffix; what is written there replaces it when the block ends well."""
+    """Yield a temporary path beside `path`, with its suffix; what is written there replaces it if all goes well."""
     temporary = path.with_name(f".{path.stem}.{secrets.token_hex(4)}.tmp{path.suffix}")
     try:
         yield temporary

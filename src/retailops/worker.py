@@ -4,8 +4,8 @@
     python -m retailops.worker KIND --input NAME=PATH … --output DIR [--parameters FILE]
 
 Standard output carries one JSON object a line: {"event": "stage", "text", "total", "unit"}, {"event": "advance",
-"done"}, {"event": "note", "text"} and, at most once, {"event": "error", "code", "what", "fix", "details"}; the exit code
-is the error's. Everything else that anyone prints goes to standard error. DIR/result.json is written last: "finished".
+"done"}, {"event": "note", "text"} and, at most once, {"event": "error", "code", "what", "fix", "details"}; the exit
+code is the error's. Everything else that anyone prints goes to standard error. DIR/result.json is written last.
 """
 
 from __future__ import annotations

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 from retailops import files
 from retailops.errors import TargetFailed
 from retailops.ports import Change
 from retailops.progress import Progress
-from retailops.targets.local.jobs import LocalJobs
+from retailops.targets.local.jobs import LocalJobs, end_family
 from retailops.targets.local.workspace import FOLDERS, MARKER, Workspace
 
 
@@ -47,9 +48,10 @@ class LocalInfra:
         owned, folder = self._workspace.owned(), self._workspace.folder
         if not owned:
             return [Change("delete", "folder", str(folder), "empty")] if folder.exists() else []
-        jobs = [Change("delete", "process", name, f"job, process {pid}") for name, pid in self._jobs.running()]
+        jobs = [Change("delete", "process", f"job {name}", f"process {pid}") for name, pid in self._jobs.running()]
+        processes = _distinct([*self._servers.removals(), *jobs, *_changes("delete", folder)])
         inside = [Change("delete", _kind(path), str(path), _bytes(path)) for path in _contents(folder)]
-        return [*self._servers.removals(), *jobs, *inside, Change("delete", "folder", str(folder), "the workspace")]
+        return [*processes, *inside, Change("delete", "folder", str(folder), "the workspace")]
 
     def remove(self, progress: Progress) -> None:
         """Remove all of it, the marker last, so that a removal cut short goes on the next time.
@@ -61,6 +63,8 @@ class LocalInfra:
             progress.stage("Ending servers and jobs")
             self._servers.remove()
             self._jobs.end()
+            for _, pid in processes_of(folder):
+                end_family(pid)
             contents = _contents(folder)
             progress.stage("Removing the workspace", len(contents), "entries")
             for done, path in enumerate(contents, start=1):
@@ -71,27 +75,40 @@ class LocalInfra:
             _remove(folder)
 
     def left(self) -> list[Change]:
-        """The folder on disk, and any process of ours that names it on its command line, whatever our records say."""
+        """The folder on disk, and any process of ours that works with it, whatever our records say."""
         folder = self._workspace.folder
-        processes = [Change("left", "process", name, f"process {pid}") for name, pid in processes_of(folder)]
-        known = {change.detail for change in processes}
-        servers = [change for change in self._servers.left() if change.detail not in known]
         on_disk = [Change("left", "folder", str(folder), _bytes(folder))] if os.path.lexists(folder) else []
-        return [*processes, *servers, *on_disk]
+        return [*_distinct([*self._servers.left(), *_changes("left", folder)]), *on_disk]
 
 
 def processes_of(folder: Path) -> list[tuple[str, int]]:
-    """(command, pid) of every retailops process, other than this one and its parents, whose arguments name `folder`."""
+    """(command, pid) of every retailops process that names `folder` in its arguments or has a file of it open.
+
+    This process and its parents are left out.
+    """
     import psutil
 
     ours = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     found = []
     for process in psutil.process_iter(["cmdline"]):
-        arguments = process.info["cmdline"] or []
-        program = next((Path(word).name for word in arguments if Path(word).name.startswith("retailops")), None)
-        if program and process.pid not in ours and any(_names(word, folder) for word in arguments):
-            found.append((program, process.pid))
+        words = process.info["cmdline"] or []
+        programs = [Path(word).name for word in words if Path(word).name.startswith("retailops")]
+        if not programs or process.pid in ours:
+            continue
+        with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
+            words.extend(file.path for file in process.open_files())
+        if any(_names(word, folder) for word in words):
+            found.append((programs[0], process.pid))
     return found
+
+
+def _changes(action: Literal["delete", "left"], folder: Path) -> list[Change]:
+    return [Change(action, "process", name, f"process {pid}") for name, pid in processes_of(folder)]
+
+
+def _distinct(processes: list[Change]) -> list[Change]:
+    """Each process once, by the name that was found for it first."""
+    return list({change.detail: change for change in reversed(processes)}.values())[::-1]
 
 
 def _names(word: str, folder: Path) -> bool:

@@ -133,7 +133,7 @@ def _finished(folder: Path) -> JobResult | None:
 
 
 def _listing(output: Path) -> dict[str, list[int]]:
-    """Relative path → [bytes, modified in ns] of every file. Publishing leaves a link to the folder, and may add files."""
+    """Relative path → [bytes, modified in ns] of every file. Publishing leaves a link, and may add files."""
     root = output.resolve()
     found = {path: path.stat() for path in sorted(root.rglob("*")) if path.is_file()}
     return {str(path.relative_to(root)): [stat.st_size, stat.st_mtime_ns] for path, stat in found.items()}
@@ -182,6 +182,8 @@ def _death(code: int, log: Path) -> TargetFailed:
 
 def _last_words(log: Path) -> list[str]:
     """The lines that matter: the message at the end of the last traceback, or the last few lines of the log."""
+    if not log.exists():
+        return []  # a teardown went by
     with log.open("rb") as file:
         file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
         lines = file.read().decode(errors="replace").splitlines()

@@ -9,14 +9,17 @@ import json
 import logging
 import math
 import os
+import secrets
+import shutil
+import sqlite3
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from retailops import environment
+from retailops import environment, files
 from retailops.errors import TargetFailed
 from retailops.ports import Run
 
@@ -54,24 +57,45 @@ class Mirror:
     @contextmanager
     def _client(self) -> Iterator[MlflowClient]:
         environment.no_telemetry()
+        self._require_readable()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # MLflow's own, about libraries it uses
             from alembic.util import CommandError
-            from mlflow import MlflowClient
             from mlflow.exceptions import MlflowException
             from sqlalchemy.exc import SQLAlchemyError
 
+            _skip_syncs()
             for name in ("mlflow", "alembic"):
                 logging.getLogger(name).setLevel(logging.WARNING)
-            address = f"sqlite:///{self._database}"
             try:
-                yield MlflowClient(tracking_uri=address, registry_uri=address)
+                if not self.exists():
+                    self._make()
+                yield _open(self._database)
             except (CommandError, MlflowException, SQLAlchemyError) as error:
-                reason = str(error).splitlines()[0][:300]
-                raise TargetFailed(
-                    f"MLflow's database {self._database} can't be used: {reason}",
-                    "Close what else uses it and run this again; or remove it: it is made again from models/index.json.",
-                ) from error
+                raise self._unusable(error) from error
+
+    def _make(self) -> None:
+        """MLflow's tables, under another name until all of them are there: a half-made database would never work."""
+        for left in self._database.parent.glob("mlflow-*.unfinished*"):
+            files.remove(left)
+        unfinished = self._database.with_name(f"mlflow-{secrets.token_hex(4)}.unfinished")
+        _open(unfinished).search_experiments(max_results=1)
+        unfinished.rename(self._database)
+
+    def _require_readable(self) -> None:
+        """MLflow tries for two minutes to open what isn't a database; ask first."""
+        if self.exists():
+            with closing(sqlite3.connect(self._database)) as connection:
+                try:
+                    connection.execute("PRAGMA schema_version")
+                except sqlite3.DatabaseError as error:
+                    raise self._unusable(error) from error
+
+    def _unusable(self, error: Exception) -> TargetFailed:
+        return TargetFailed(
+            f"MLflow's database {self._database} can't be used: {str(error).splitlines()[0][:300]}",
+            "Close what else uses it and run this again; or remove it: it is made again from models/index.json.",
+        )
 
     def _experiment(self, client: MlflowClient) -> str:
         if known := client.get_experiment_by_name(self._project):
@@ -79,26 +103,31 @@ class Mirror:
         return str(client.create_experiment(self._project, (self._bundles / "artifacts").as_uri()))
 
     def _found(self, client: MlflowClient, experiment: str, run_id: str) -> Any:
-        """MLflow's own record of our run, None when it has none."""
-        return next(iter(client.search_runs([experiment], f"tags.`{RUN_TAG}` = '{run_id}'", max_results=1)), None)
+        """MLflow's own record of our run, None when it has none. One that a killed command left by half is removed."""
+        whole = None
+        for run in client.search_runs([experiment], f"tags.`{RUN_TAG}` = '{run_id}'"):
+            if run.info.status == "FINISHED":
+                whole = run
+            else:
+                client.delete_run(run.info.run_id)
+        return whole
 
     def _add_run(self, client: MlflowClient, experiment: str, run: Run) -> None:
         from mlflow.entities import Metric, Param
 
         at = round(datetime.fromisoformat(run.created).timestamp() * 1000)
-        tags = {"algorithm": run.algorithm, "bundle": run.bundle_hash, "dataset": run.dataset}
+        tags = {"algorithm": run.algorithm, "bundle": run.bundle_hash, "dataset": run.dataset, RUN_TAG: run.id}
         made = client.create_run(experiment, start_time=at, tags=tags, run_name=run.id)
         metrics = [Metric(name, value, at, 0) for name, value in numbers(run.scorecard).items()]
-        client.log_batch(made.info.run_id, metrics, [Param(name, text) for name, text in texts(run.parameters).items()])
-        self._show_bundle(made.info.artifact_uri, run)
+        parameters = [Param(name, text) for name, text in texts(run.parameters).items()]
+        client.log_batch(made.info.run_id, metrics, parameters)
+        self._show_bundle(made.info.run_id, run)
         client.set_terminated(made.info.run_id, end_time=at)
-        client.set_tag(made.info.run_id, RUN_TAG, run.id)  # last: without it, it was cut short
 
-    def _show_bundle(self, address: str, run: Run) -> None:
-        """A link, so that the MLflow page shows the bundle's files among the run's artifacts."""
-        folder = self._bundles / "artifacts" / Path(address).parent.name / "artifacts"
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / "bundle").symlink_to(os.path.relpath(run.bundle, folder), target_is_directory=True)
+    def _show_bundle(self, mlflow_id: str, run: Run) -> None:
+        """Hard links, so that the MLflow page shows the bundle's files (it refuses symbolic links), at no cost."""
+        folder = self._bundles / "artifacts" / mlflow_id / "artifacts" / "bundle"
+        shutil.copytree(run.bundle, folder, copy_function=_link)
 
     def _add_version(self, client: MlflowClient, version: int, run: Any) -> None:
         from mlflow.exceptions import MlflowException
@@ -112,6 +141,44 @@ class Mirror:
             return
         source = f"{run.info.artifact_uri}/bundle"
         client.create_model_version(self._project, source, run.info.run_id, tags={VERSION_TAG: str(version)})
+
+
+def _open(database: Path) -> MlflowClient:
+    """A client of the file that lies there now.
+
+    MLflow keeps what it opened, by address, for the life of the process, and would go on writing into a file that was
+    removed since. So the address tells files of one name apart: by the digits behind the point of a timeout's seconds.
+    """
+    from mlflow import MlflowClient
+
+    number = database.stat().st_ino if database.exists() else 0
+    address = f"sqlite:///{database}?timeout=30.{number}"
+    return MlflowClient(tracking_uri=address, registry_uri=address)
+
+
+def _skip_syncs() -> None:
+    """Let the system write the database back in its own time: the fifty tables of a new one take 1 s instead of 6.
+
+    A killed command loses nothing by that. A power cut may, and then the mirror is made again from the index.
+    """
+    from sqlalchemy import event
+    from sqlalchemy.engine import Engine
+
+    if not event.contains(Engine, "connect", _without_sync):
+        event.listen(Engine, "connect", _without_sync)
+
+
+def _without_sync(connection: Any, _: Any) -> None:
+    connection.execute("PRAGMA synchronous=OFF")
+
+
+def _link(source: str, target: str) -> str:
+    """A hard link, or a copy on a disk that has no links."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copyfile(source, target)
+    return target
 
 
 def numbers(scorecard: Mapping[str, Any], prefix: str = "") -> dict[str, float]:

@@ -1,0 +1,139 @@
+"""A real target in a temporary folder, and what several suites put into it."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import sqlite3
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+
+from retailops import config as configuration
+from retailops import targets
+from retailops.config import Config
+from retailops.ports import Run, Target
+from retailops.retail import bundle as bundles
+from retailops.targets.local.jobs import LocalJobs
+from retailops.targets.local.tracking import Mirror
+from retailops.targets.local.workspace import Workspace
+
+HERE = Path(__file__).parent
+
+
+class Watcher:
+    """A progress that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.told: list[tuple[str, object]] = []
+
+    def stage(self, text: str, total: int | None = None, unit: str = "") -> None:
+        self.told.append(("stage", (text, total, unit)))
+
+    def advance(self, done: int) -> None:
+        self.told.append(("advance", done))
+
+    def note(self, text: str) -> None:
+        self.told.append(("note", text))
+
+
+@pytest.fixture
+def watcher() -> Watcher:
+    return Watcher()
+
+
+@pytest.fixture
+def settled() -> Callable[[Callable[[], bool]], None]:
+    """Wait until a condition holds; fail when it doesn't within a generous time."""
+
+    def wait(condition: Callable[[], bool], seconds: float = 30.0) -> None:
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, "waited in vain"
+            time.sleep(0.01)
+
+    return wait
+
+
+def load(folder: Path, text: str = "") -> Config:
+    path = folder / "retail.yaml"
+    path.write_text(f"version: 1\n{text}")
+    return configuration.load(path, targets=targets.settings(), algorithms=["xgboost"], environ={})
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """The folder of retail.yaml."""
+    folder = tmp_path / "my project"  # with a space, as people have them
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture(params=["local"])
+def target(request: pytest.FixtureRequest, project: Path) -> Target:
+    """Every target that a contract suite runs on: add its name to the list, and what it needs below."""
+    return targets.open_target(load(project, f"target: {request.param}\n"))
+
+
+@pytest.fixture
+def workspace(project: Path) -> Workspace:
+    return Workspace(project / ".retailops", "retail-demo", project)
+
+
+@pytest.fixture(scope="session")
+def blank_database(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """MLflow's tables with nothing in them; making them takes seconds, so most tests start from a copy."""
+    folder = tmp_path_factory.mktemp("blank")
+    Mirror(folder, "unused").add([], {})
+    with sqlite3.connect(folder / "mlflow.db") as connection:
+        connection.execute("DELETE FROM experiments WHERE name = 'unused'")
+    connection.close()
+    return folder / "mlflow.db"
+
+
+@pytest.fixture
+def prepared(workspace: Workspace, blank_database: Path) -> Workspace:
+    """A workspace that stands already, MLflow's tables included."""
+    workspace.claim()
+    shutil.copyfile(blank_database, workspace.folder / "mlflow.db")
+    return workspace
+
+
+@pytest.fixture
+def toy_jobs(workspace: Workspace) -> LocalJobs:
+    """Real child processes of the real worker, with a `train` that behaves as its parameters say."""
+    return LocalJobs(workspace, worker=toy_worker())
+
+
+def toy_worker() -> Sequence[str]:
+    return (sys.executable, "-P", str(HERE / "retailops_toy_worker.py"))
+
+
+@pytest.fixture
+def make_run(tmp_path: Path) -> Callable[..., Run]:
+    """A run with a small bundle that is whole but holds no model."""
+
+    def make(model: bytes = b"model", dataset: str = "d1", algorithm: str = "xgboost") -> Run:
+        folder = tmp_path / "made" / hashlib.sha256(model).hexdigest()[:8]
+        bundle = bundles.write(folder, {bundles.MODEL: model, bundles.CARD: b"{}"})
+        return Run(
+            id=hashlib.sha256(f"{dataset} {algorithm} {bundle.hash}".encode()).hexdigest()[:12],
+            algorithm=algorithm,
+            dataset=dataset,
+            bundle=folder,
+            bundle_hash=bundle.hash,
+            created="2026-01-02T03:04:05+00:00",
+            parameters={"max_depth": 4, "leanings": {"folds": 5, "weights": ["one"]}},
+            scorecard={
+                "accuracy": 0.9,
+                "macro_f1": 0.8,
+                "precision": {"LA": 0.7, "MM": 0.9, "UM": 0.8},
+                "confusion": [[1, 0, 0], [0, 1, 0], [0, 0, 1]],
+                "pricing_error": 0.05,
+            },
+        )
+
+    return make
