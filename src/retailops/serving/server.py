@@ -57,10 +57,15 @@ class Listener:
     def _connection(self) -> asyncio.Protocol:
         return HttpToolsProtocol(self._config, self._state, {}, asyncio.get_running_loop())
 
-    def close(self) -> None:
+    def pause(self) -> None:
         if self._server is not None:
             self._server.close()
             self._server = None
+
+    def close(self) -> None:
+        """For good: who connects now is refused, unless a successor has the socket too."""
+        self.pause()
+        self.sock.close()
 
 
 class Server:
@@ -94,7 +99,7 @@ class Server:
 
     async def pause(self, listener: Listener) -> socket.socket:
         """Stop accepting, without closing the socket: a successor is about to try it."""
-        listener.close()
+        listener.pause()
         return listener.sock
 
     async def resume(self, listener: Listener) -> None:
