@@ -4,9 +4,10 @@
 
 VENV := .venv
 PY := $(VENV)/bin/python
-RETAILOPS := $(abspath $(VENV)/bin/retailops)
 PIP := $(PY) -m pip --disable-pip-version-check --quiet
 DEMO := .demo
+# As seen from $(DEMO).
+RETAILOPS := ../$(VENV)/bin/retailops
 
 help:
 	@echo "make setup        make $(VENV) with everything for development"
@@ -23,7 +24,7 @@ setup: $(VENV)/.dev
 
 # A virtual environment that was begun and not finished, or whose Python went away, is made anew.
 $(VENV)/.made:
-	@if $(PY) -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then touch $@; exit 0; fi; \
+	@if $(PY) -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then touch $@; exit 0; fi; found=; \
 	for python in $(PYTHON) python3.11 python3.12 python3.13 python3 python3.14 python; do \
 	  if "$$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then found=$$python; break; fi; \
 	done; \
