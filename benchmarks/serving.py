@@ -111,7 +111,8 @@ def table(result: dict[str, Any]) -> str:
     lines = ["  ".join(cell.rjust(12) for cell in row) for row in rows]
     low, high = result["ratio_range"]
     lines.append(
-        f"ratio {result['ratio']:.1%} ({low:.1%} to {high:.1%}) of a bare ASGI POST; bar {BAR:.0%}, moonshot {MOONSHOT:.0%}"
+        f"ratio {result['ratio']:.1%} ({low:.1%} to {high:.1%}) of a bare ASGI POST; "
+        f"bar {BAR:.0%}, moonshot {MOONSHOT:.0%}"
     )
     lines.append(
         f"{result['algorithm']}, {result['lines']} lines, {result['connections']} connections, {result['load']}"

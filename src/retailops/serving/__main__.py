@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import argparse
 import faulthandler
+import logging
 import sys
 from pathlib import Path
 
 from retailops.errors import RetailOpsError
 from retailops.serving import Limits, Options, serve
+from retailops.serving.process import LOG_FORMAT
 
 
 def main(arguments: list[str] | None = None) -> int:
     faulthandler.enable()  # a crash in native code leaves its stack in the log
     options = _options(arguments)
+    logging.basicConfig(format=LOG_FORMAT)  # to stderr
     try:
         serve(options)
     except RetailOpsError as error:

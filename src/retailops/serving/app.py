@@ -13,6 +13,7 @@ from retailops import __version__
 from retailops.serving.live import Live
 from retailops.serving.schema import components
 
+_EXAMPLE_LINES = 4
 _NOT_NOW: dict[int | str, dict[str, Any]] = {503: {"description": "Starting or leaving"}}
 _REFUSALS = {
     400: "Not JSON",
@@ -88,7 +89,8 @@ def _openapi(app: FastAPI, live: Live) -> dict[str, Any]:
     from fastapi.openapi.utils import get_openapi
 
     document = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
-    example = live.predictor.golden[0]["basket"] if live.predictor.golden else None
+    golden = [row["basket"] for row in live.predictor.golden]
+    example = min(golden, key=lambda basket: abs(len(basket["lines"]) - _EXAMPLE_LINES), default=None)
     document.setdefault("components", {}).setdefault("schemas", {}).update(components())
     many = {"baskets": [example]} if example else None
     document["paths"]["/predict"] = {"post": _operation("Predict one basket", "Basket", "Prediction", example)}

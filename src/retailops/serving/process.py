@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from retailops.serving.journal import Journal
     from retailops.serving.live import Live
 
-LOG = logging.getLogger("retailops.serving")
+LOG_FORMAT = "%(asctime)s %(levelname)s %(process)d %(message)s"
 
 
 @dataclass(frozen=True)
@@ -129,10 +129,11 @@ def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop]:
 
 
 def _log_to(options: Options) -> None:
-    """To stderr, which a deployer has put into a file already; in the foreground to <log folder>/server.log as well."""
+    """In the foreground the log is also a file; a deployer has put its candidate's stderr into one already."""
     options.log_folder.mkdir(parents=True, exist_ok=True)
-    targets: list[logging.Handler] = [logging.StreamHandler()]
+    log = logging.getLogger()
+    log.setLevel(logging.INFO)
     if options.channel is None:
-        targets.append(logging.FileHandler(options.log_folder / "server.log"))
-    form = f"%(asctime)s %(levelname)s v{options.version} %(process)d %(message)s"
-    logging.basicConfig(handlers=targets, format=form, level=logging.INFO)
+        file = logging.FileHandler(options.log_folder / "server.log")
+        file.setFormatter(logging.Formatter(LOG_FORMAT))
+        log.addHandler(file)
