@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from retailops.progress import Silent
+from retailops.retail.dataset import Dataset
 
 
 @pytest.fixture(scope="session")
@@ -18,3 +23,44 @@ def real_csv_folder() -> Path:
     if not any(folder.glob("transactions_*.csv")):
         pytest.fail(f"RETAILOPS_REAL_DATA={folder} holds no transactions_YYYYWW.csv")
     return folder
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One small training of all algorithms: its output folder and what it returned."""
+
+    folder: Path
+    result: dict[str, Any]
+
+
+@pytest.fixture(scope="session")
+def synthetic_csvs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of six synthetic weeks, 6,000 baskets: small, and enough for every gate."""
+    from retailops.retail import synth
+
+    folder = tmp_path_factory.mktemp("synthetic")
+    synth.write(folder, synth.SynthOptions(baskets=6_000, weeks=6), Silent())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def small_dataset(synthetic_csvs: Path, tmp_path_factory: pytest.TempPathFactory) -> Dataset:
+    """The dataset of those weeks."""
+    from retailops.retail import etl
+
+    return etl.run(synthetic_csvs, tmp_path_factory.mktemp("dataset"), etl.EtlOptions(), Silent())
+
+
+@pytest.fixture(scope="session")
+def trained(small_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """All algorithms trained on the small dataset."""
+    from retailops.retail import training
+
+    folder = tmp_path_factory.mktemp("trained")
+    return Trained(folder, training.train(small_dataset, folder, training.TrainOptions(), Silent()))
+
+
+@pytest.fixture(scope="session")
+def bundle_folder(trained: Trained) -> Path:
+    """A real bundle. Tests that change it copy it first."""
+    return trained.folder / "xgboost"

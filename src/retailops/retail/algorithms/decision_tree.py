@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retailops.retail.algorithms import sklearn_onnx
+from retailops.retail.algorithms import onnx_graph
 
 DEFAULTS: Mapping[str, Any] = {"max_depth": 6, "min_samples_leaf": 20, "criterion": "entropy", "ccp_alpha": 0.0}
 
@@ -17,7 +17,7 @@ def fit(x: NDArray[np.float32], y: NDArray[np.int64], params: Mapping[str, Any],
     from sklearn.tree import DecisionTreeClassifier
 
     model = DecisionTreeClassifier(random_state=seed, **params).fit(x, y)
-    sklearn_onnx.round_thresholds(model)
+    onnx_graph.round_thresholds(model)
     return model
 
 
@@ -27,4 +27,4 @@ def probabilities(model: Any, x: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def to_onnx(model: Any, features: int) -> bytes:
-    return sklearn_onnx.convert(model, features)
+    return onnx_graph.convert(model, features)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retailops.retail.algorithms import sklearn_onnx
+from retailops.retail.algorithms import onnx_graph
 
 DEFAULTS: Mapping[str, Any] = {"C": 1.0, "max_iter": 300, "tol": 1e-4}
 
@@ -27,4 +27,4 @@ def probabilities(model: Any, x: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def to_onnx(model: Any, features: int) -> bytes:
-    return sklearn_onnx.convert(model, features)
+    return onnx_graph.convert(model, features)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from retailops.retail.algorithms import sklearn_onnx
+from retailops.retail.algorithms import onnx_graph
 
 DEFAULTS: Mapping[str, Any] = {
     "n_estimators": 100,
@@ -24,7 +24,7 @@ def fit(x: NDArray[np.float32], y: NDArray[np.int64], params: Mapping[str, Any],
 
     model = RandomForestClassifier(random_state=seed, n_jobs=threads, **params).fit(x, y)
     for tree in model.estimators_:
-        sklearn_onnx.round_thresholds(tree)
+        onnx_graph.round_thresholds(tree)
     return model
 
 
@@ -34,4 +34,4 @@ def probabilities(model: Any, x: NDArray[np.float32]) -> NDArray[np.float64]:
 
 
 def to_onnx(model: Any, features: int) -> bytes:
-    return sklearn_onnx.convert(model, features)
+    return onnx_graph.convert(model, features)

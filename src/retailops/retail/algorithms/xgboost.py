@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from retailops.retail.algorithms.onnx_graph import GRAPH
 from retailops.retail.columns import LABELS
 
 DEFAULTS: Mapping[str, Any] = {
@@ -48,7 +49,8 @@ def to_onnx(model: Any, features: int) -> bytes:
     from onnxmltools import convert_xgboost
     from onnxmltools.convert.common.data_types import FloatTensorType
 
-    converted = convert_xgboost(model, initial_types=[("features", FloatTensorType([None, features]))], target_opset=15)
+    shape = FloatTensorType([None, features])
+    converted = convert_xgboost(model, name=GRAPH, initial_types=[("features", shape)], target_opset=15)
     onnx.checker.check_model(converted)
     content: bytes = converted.SerializeToString()
     return content

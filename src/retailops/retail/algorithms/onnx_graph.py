@@ -1,4 +1,4 @@
-"""What the scikit-learn algorithms share: the way to ONNX, exact for trees."""
+"""What the algorithms share on the way to ONNX: the graph's name, and trees that compare exactly."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+GRAPH = "price_sensitivity"
 OPSET = {"": 17, "ai.onnx.ml": 3}
 
 
@@ -16,6 +17,7 @@ def convert(model: Any, features: int) -> bytes:
 
     converted = skl2onnx.convert_sklearn(
         model,
+        name=GRAPH,  # without one the graph is called by a random id, and the same model gives other bytes each time
         initial_types=[("features", FloatTensorType([None, features]))],
         options={"zipmap": False},
         target_opset=OPSET,
