@@ -69,7 +69,7 @@ def test_teardown_ends_running_jobs_and_the_commands_that_wait_for_them(
 ) -> None:
     running = [change for change in target.infra.removals() if change.kind == "process"]
     assert f"process {command.pid}" in [change.detail for change in running]
-    assert "job train-k1" in [change.name for change in running]
+    assert {change.name for change in running} == {"job train-k1", "retailops_toy_command.py .retailops"}
     assert len(running) == len({change.detail for change in running}) == 2
     family = [process.pid for process in psutil.Process(command.pid).children(recursive=True)]
     assert len(family) == 1

@@ -106,7 +106,7 @@ def test_what_a_failed_job_left_can_be_looked_at_until_the_next_one(toy_jobs: Lo
     ("act", "words"),
     [
         ("killed", ["SIGKILL", "memory"]),
-        ("segfault", ["SIGSEGV"]),
+        ("segfault", ["SIGSEGV", "\n  Fatal Python error: Segmentation fault\nIts log: "]),
         ("surprise", ["LookupError: the shelf is empty"]),
         ("memory", ["out of memory"]),
         ("vanish", ["without leaving its result"]),

@@ -92,14 +92,21 @@ def processes_of(folder: Path) -> list[tuple[str, int]]:
     found = []
     for process in psutil.process_iter(["cmdline"]):
         words = process.info["cmdline"] or []
-        programs = [Path(word).name for word in words if Path(word).name.startswith("retailops")]
-        if not programs or process.pid in ours:
+        program = _program(words)
+        if not program or process.pid in ours:
             continue
         with suppress(psutil.NoSuchProcess, psutil.AccessDenied):
             words.extend(file.path for file in process.open_files())
         if any(_names(word, folder) for word in words):
-            found.append((programs[0], process.pid))
+            found.append((program, process.pid))
     return found
+
+
+def _program(words: list[str]) -> str:
+    """`retailops serve` of a command line, whatever interpreter and paths stand around it; "" when it isn't ours."""
+    names = [Path(word).name for word in words]
+    at = next((at for at, name in enumerate(names) if name.startswith("retailops")), None)
+    return " ".join(name for name in names[at : at + 2] if not name.startswith("-")) if at is not None else ""
 
 
 def _changes(action: Literal["delete", "left"], folder: Path) -> list[Change]:

@@ -187,6 +187,8 @@ def _last_words(log: Path) -> list[str]:
     with log.open("rb") as file:
         file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
         lines = file.read().decode(errors="replace").splitlines()
+    if fatal := [line for line in lines if line.startswith("Fatal Python error")]:
+        return fatal[-1:]  # what follows are the stacks of all threads
     starts = [number for number, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]
     if starts:
         lines = [line for line in lines[starts[-1] + 1 :] if not line.startswith(" ")]
