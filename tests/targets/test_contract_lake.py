@@ -1,4 +1,4 @@
-"""What every target's Lake promises, and its Jobs with it: from a user's files to a dataset."""
+"""What every target's Lake promises: from a user's files to a dataset."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 
-from retailops.errors import UsageError
 from retailops.ports import Job, Raw, Target
 from retailops.progress import Silent
 from retailops.retail import synth
@@ -72,10 +71,3 @@ def test_the_same_dataset_from_another_job_stays_the_first(target: Target, weeks
     assert target.lake.publish(other.folder) == dataset
     assert target.lake.datasets() == [dataset]
     assert target.jobs.run(etl(raw, "k2"), Silent()).reused
-
-
-def test_a_job_s_error_keeps_its_class(target: Target, weeks: Path) -> None:
-    raw = target.lake.put(weeks, Silent())
-    (weeks / raw.files[0]).write_text("SHOP_WEEK\n200607\n")
-    with pytest.raises(UsageError, match=raw.files[0]):
-        target.jobs.run(etl(raw), Silent())

@@ -118,7 +118,7 @@ class LocalJobs:
                 with files.lock(left.parent / "lock", "tidying up", wait=False):
                     files.remove(left, first=[RESULT])
             except RetailOpsError:
-                continue  # its command is running at this moment, so it is no failure (or it is this very job)
+                continue  # its command is running at this moment, so it is no failure
 
 
 def _finished(folder: Path) -> JobResult | None:
@@ -236,7 +236,10 @@ def _is_same(pid: int, born: float) -> bool:
     """A pid alone may be somebody else's by now. A corrected clock moves the time of birth a little."""
     import psutil
 
-    return psutil.pid_exists(pid) and abs(_born(pid) - born) < 2.0
+    try:
+        return abs(_born(pid) - born) < 2.0
+    except psutil.NoSuchProcess:
+        return False
 
 
 @contextmanager
