@@ -75,6 +75,7 @@ def whole_life(retailops: Path, folder: Path) -> dict[str, Any]:
     left = {path.name for path in folder.iterdir()} - {"retail.yaml", ".measured.out", ".measured.err"}
     return {
         "first_answer_s": first_answer,
+        "cpu_s": ran.cpu_s,
         "stages": {stage["stage"]: stage["seconds"] for stage in result["stages"]},
         "rows": result["etl"]["rows"],
         "accuracy": {name: round(card["accuracy"], 4) for name, card in result["train"]["scorecards"].items()},

@@ -109,11 +109,7 @@ def shown(value: float | None, unit: str) -> str:
         return f"{value:.1%}"
     if unit == "×":
         return f"{value:.2f} ×"
-    text = (
-        f"{value:,.0f}"
-        if abs(value) >= 100
-        else f"{value:.4f}".rstrip("0").rstrip(".")
-        if unit == ""
-        else f"{value:.2f}"
-    )
-    return f"{text} {unit}".strip()
+    if not unit:
+        return f"{value:.5f}".rstrip("0").rstrip(".")
+    text = f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+    return f"{text} {unit}"

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import metadata
+from pathlib import Path
 from typing import Any
 
 import psutil
@@ -73,7 +74,7 @@ def processor() -> str:
         )
         return asked.stdout.strip() or platform.processor()
     try:
-        with open("/proc/cpuinfo") as lines:
+        with Path("/proc/cpuinfo").open() as lines:
             named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     except OSError:
         named = []
@@ -111,7 +112,8 @@ def model(detail: Mapping[str, Any]) -> str:
     rows = detail["rows"]
     first = next(iter(next(iter(detail["scores"].values())).values()))
     return (
-        f"{rows['raw']:,} rows, {rows['gold']:,} baskets; judged on the {first['baskets']:,} labelled baskets of later weeks.\n\n"
+        f"{rows['raw']:,} rows, {rows['gold']:,} baskets; "
+        f"judged on the {first['baskets']:,} labelled baskets of later weeks.\n\n"
         + table(head, scores)
         + "\nTraining all four, reading the dataset included, in one process:\n\n"
         + table(("", "seconds", "peak MB"), costs)
@@ -123,8 +125,8 @@ def serving(detail: Mapping[str, Any]) -> str:
     rows = [(name, *(f"{detail[name][key]:,}" for key in columns)) for name in ("bare", "retailops")]
     low, high = detail["ratio_range"]
     return table(("", *(key.replace("_", " ") for key in columns)), rows) + (
-        f"\nRatio {detail['ratio']:.1%} ({low:.1%} to {high:.1%} over {detail['repetitions']} interleaved repetitions), "
-        f"{detail['connections']} connections, load from {detail['load']}, "
+        f"\nRatio {detail['ratio']:.1%} ({low:.1%} to {high:.1%} over {detail['repetitions']} interleaved "
+        f"repetitions), {detail['connections']} connections, load from {detail['load']}, "
         f"{'one core each' if detail['pinned'] else 'sharing cores'}.\n"
     )
 
@@ -137,7 +139,7 @@ def cli(detail: Mapping[str, Any]) -> str:
         f"{helping['python_cpu_s']:.3f} s.\n\n`retailops run` on {life['rows']['raw']:,} synthetic rows "
         f"({life['rows']['gold']:,} baskets), seconds a stage (making the data is part of etl):\n\n"
         + table(("stage", "seconds"), stages)
-        + f"\nTeardown: {life['teardown_s']:.2f} s.\n"
+        + f"\nCPU of the whole run: {life['cpu_s']:.1f} s. Teardown: {life['teardown_s']:.2f} s.\n"
     )
 
 
