@@ -1,0 +1,126 @@
+"""A target in one file: a folder, jobs in a child process, no server. What the suite adds to prove that it can be."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from retailops.config import Config
+from retailops.errors import TargetFailed, Unsupported
+from retailops.ports import Change, Endpoint, Job, JobResult, ModelVersion, Raw, Run, Target
+from retailops.progress import Progress
+from retailops.retail.dataset import Dataset
+
+
+class ToyLake:
+    def __init__(self, shelf: Path) -> None:
+        self.shelf = shelf
+
+    def put(self, source: Path, progress: Progress) -> Raw:
+        names = tuple(sorted(path.name for path in source.iterdir()))
+        return Raw("-".join(names)[:16], source, names, 0)
+
+    def scratch(self) -> Path:
+        folder = self.shelf / "scratch"
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def publish(self, folder: Path) -> Dataset:
+        return Dataset.open(folder)
+
+    def datasets(self) -> list[Dataset]:
+        return [Dataset.open(path.parent) for path in self.shelf.glob("etl-*/manifest.json")]
+
+
+class ToyJobs:
+    def __init__(self, shelf: Path) -> None:
+        self.shelf = shelf
+
+    def run(self, job: Job, progress: Progress) -> JobResult:
+        folder = self.shelf / f"{job.kind}-{job.key}"
+        reused = (folder / "result.json").exists()
+        if not reused:
+            parameters = self.shelf / "parameters.json"
+            parameters.write_text(json.dumps(dict(job.parameters)))
+            inputs = [f"--input={name}={path}" for name, path in job.inputs.items()]
+            command = [sys.executable, "-m", "retailops.worker", job.kind, *inputs]
+            done = subprocess.run([*command, "--output", str(folder), "--parameters", str(parameters)], capture_output=True, check=False)
+            if done.returncode:
+                raise TargetFailed(f"The job ended with {done.returncode}: {done.stderr.decode()[-500:]}", "Run it again.")
+        return JobResult(folder, json.loads((folder / "result.json").read_text()), reused)
+
+
+class ToyModels:
+    def __init__(self) -> None:
+        self.known: list[Run] = []
+        self.added: list[ModelVersion] = []
+
+    def record(self, run: Run) -> Run:
+        self.known.append(replace(run))
+        return run
+
+    def runs(self) -> list[Run]:
+        return self.known
+
+    def add(self, run: Run) -> ModelVersion:
+        self.added.append(ModelVersion(len(self.added) + 1, run))
+        return self.added[-1]
+
+    def versions(self) -> list[ModelVersion]:
+        return self.added
+
+
+class ToyServing:
+    def roll_out(self, model: ModelVersion, progress: Progress) -> Endpoint:
+        raise Unsupported("The target toy can't serve.", "local can: set `target: local`.")
+
+    def endpoint(self) -> Endpoint | None:
+        return None
+
+    def logs(self, lines: int, follow: bool) -> Iterator[str]:
+        raise Unsupported("The target toy has no server, so no logs.", "local has: set `target: local`.")
+
+
+class ToyWatch:
+    def predictions(self, hours: float) -> Iterator[dict[str, Any]]:
+        return iter(())
+
+
+class ToyInfra:
+    def __init__(self, shelf: Path) -> None:
+        self.shelf = shelf
+
+    def changes(self) -> list[Change]:
+        return [] if self.shelf.exists() else [Change("create", "folder", str(self.shelf))]
+
+    def apply(self, progress: Progress) -> None:
+        self.shelf.mkdir(parents=True, exist_ok=True)
+
+    def removals(self) -> list[Change]:
+        return [Change("delete", "folder", str(self.shelf))] if self.shelf.exists() else []
+
+    def remove(self, progress: Progress) -> None:
+        shutil.rmtree(self.shelf, ignore_errors=True)
+
+    def left(self) -> list[Change]:
+        return self.removals()
+
+
+def open(config: Config) -> Target:
+    shelf = config.settings("toy").shelf
+    return Target(
+        name="toy",
+        config=config,
+        lake=ToyLake(shelf),
+        jobs=ToyJobs(shelf),
+        models=ToyModels(),
+        serving=ToyServing(),
+        watch=ToyWatch(),
+        infra=ToyInfra(shelf),
+    )
