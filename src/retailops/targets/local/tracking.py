@@ -1,6 +1,6 @@
 """Floor 4, local: the mirror of runs and versions in MLflow's own database, for the MLflow page and clients.
 
-To look at it: `mlflow ui --backend-store-uri sqlite:///<workspace>/mlflow.db`. That page needs the whole package `mlflow`;
+To look at it: `mlflow ui --backend-store-uri sqlite:///<workspace>/mlflow.db`. The page needs the whole package mlflow;
 what retailops installs is its skinny part, which writes the same tables.
 """
 
