@@ -71,7 +71,7 @@ def validate(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series]:
     spend = pd.to_numeric(rows["SPEND"], errors="coerce")
     typed["SPEND_PENCE"] = (spend * 100).round().fillna(0).astype("int64")
     refuse(spend.isna() | ((spend * 100 - typed["SPEND_PENCE"]).abs() > 1e-6), "spend")
-    refuse((typed["SHOP_DATE"].dt.dayofweek + 1) % 7 + 1 != typed["SHOP_WEEKDAY"], "weekday_of_date")
+    refuse((typed["SHOP_DATE"].dt.day_of_week + 1) % 7 + 1 != typed["SHOP_WEEKDAY"], "weekday_of_date")
     for name in [*PRODUCT, *CONSTANT[3:]]:
         values = rows[name]
         ok = values.cat.categories.to_series().str.fullmatch(r"[!-~]([ -~]{0,38}[!-~])?")
@@ -97,7 +97,9 @@ def deduplicate(typed: pd.DataFrame) -> tuple[pd.DataFrame, pd.Series, int]:
     drop = pd.Series(False, index=typed.index)
     if repeated.any():
         lines = typed[repeated].drop_duplicates(["BASKET_ID", "QUANTITY", "SPEND_PENCE", *PRODUCT])
-        keys = lines[lines.duplicated(["BASKET_ID", "PROD_CODE"], keep=False)].set_index(["BASKET_ID", "PROD_CODE"]).index
+        keys = (
+            lines[lines.duplicated(["BASKET_ID", "PROD_CODE"], keep=False)].set_index(["BASKET_ID", "PROD_CODE"]).index
+        )
         conflict = repeated & typed.set_index(["BASKET_ID", "PROD_CODE"]).index.isin(keys)
         reason[conflict] = "line_contradicts_itself"
         drop = repeated & ~conflict & typed.duplicated(["BASKET_ID", "PROD_CODE"])
@@ -131,7 +133,9 @@ def gold(silver: pd.DataFrame) -> pd.DataFrame:
     )
     out["mean_unit_pence"] = out["spend_pence"] / out["quantity"]
     out["mean_line_pence"] = out["spend_pence"] / out["lines"]
-    dearest = rows.sort_values(["SPEND_PENCE", "PROD_CODE"]).drop_duplicates("BASKET_ID", keep="last").set_index("BASKET_ID")
+    dearest = (
+        rows.sort_values(["SPEND_PENCE", "PROD_CODE"]).drop_duplicates("BASKET_ID", keep="last").set_index("BASKET_ID")
+    )
     out["dearest_department"] = dearest["PROD_CODE_20"]
     out["dearest_group"] = dearest["PROD_CODE_30"]
     return out.rename_axis("basket_id").reset_index().sort_values(["shop_week", "basket_id"], ignore_index=True)
@@ -145,10 +149,18 @@ def main(source: Path, output: Path) -> None:
     reason = reason.fillna(later)
     refused = rows[reason.notna()].assign(reason=reason[reason.notna()])
     refused.to_csv(output / "quarantine.csv", index=False)
-    silver.to_parquet(output / "silver", partition_cols=["STORE_REGION", "BASKET_TYPE"], compression="zstd", index=False)
+    silver.to_parquet(
+        output / "silver", partition_cols=["STORE_REGION", "BASKET_TYPE"], compression="zstd", index=False
+    )
     baskets = gold(silver)
     baskets.to_parquet(output / "gold.parquet", compression="zstd", index=False)
-    counts = {"raw": len(rows), "silver": len(silver), "quarantined": len(refused), "duplicates": duplicates, "gold": len(baskets)}
+    counts = {
+        "raw": len(rows),
+        "silver": len(silver),
+        "quarantined": len(refused),
+        "duplicates": duplicates,
+        "gold": len(baskets),
+    }
     if counts["raw"] != counts["silver"] + counts["quarantined"] + counts["duplicates"]:
         raise RuntimeError(f"The rows don't add up: {counts}")
     (output / "manifest.json").write_text(json.dumps({"rows": counts}))

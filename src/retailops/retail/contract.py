@@ -174,6 +174,16 @@ def typed_sql(source: str, *, labelled: bool = True) -> str:
     return f"SELECT row, {typed}, CASE {broken} END AS broken FROM ({raw}) AS trimmed"  # noqa: S608
 
 
+def typed_values_sql(chosen: tuple[Field, ...], source: str) -> str:
+    """A SELECT over distinct texts (the columns of `source` needn't be rows): for each field, NAME and NAME_missing."""
+    trimmed = ", ".join(f"nullif(trim({each.source}), '') AS {each.source}" for each in chosen)
+    typed = ", ".join(
+        f"CAST({_on(each)} AS {each.type}) AS {each.name}, {each.source} IS NULL AS {each.name}_missing"
+        for each in chosen
+    )
+    return f"SELECT {typed} FROM (SELECT {trimmed} FROM {source}) AS trimmed"  # noqa: S608 - our own columns
+
+
 def _on(each: Field) -> str:
     """The field's expression with its column in place of `v`."""
     return re.sub(r"\bv\b(?=[ ,)])", each.source, each.value)

@@ -11,9 +11,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from retailops.retail.contract import Field
+from retailops.retail.contract import Field, typed_values_sql
 
 ARROW = {"INTEGER": pa.int32(), "TINYINT": pa.int8(), "BIGINT": pa.int64(), "DATE": pa.date32(), "VARCHAR": pa.string()}
+SHORT = 8_192  # distinct values
 BATCH = 61_440  # rows; DuckDB hands each batch to one thread
 
 
@@ -30,13 +31,14 @@ class Typed:
 
 def typed(text: pa.Table, fields: tuple[Field, ...], connection: duckdb.DuckDBPyConnection) -> Typed:
     """Type the columns of one chunk; rows keep their order."""
+    sources = {field.source: _single(text.column(field.source)) for field in fields}
+    found = _values({name: each.dictionary for name, each in sources.items()}, fields, connection)
     columns: dict[str, Any] = {}
     broken = np.zeros(text.num_rows, dtype=np.uint8)
     for position, field in reversed(list(enumerate(fields))):
-        source = _single(text.column(field.source))
-        values, wrong, missing = _values(source.dictionary, field, connection)
-        codes = source.indices
-        bad = np.append(wrong | (missing & field.required), field.required and codes.null_count > 0)
+        codes, (values, missing) = sources[field.source].indices, found[field.name]
+        wrong = values.is_null().to_numpy(zero_copy_only=False) & (~missing | field.required)
+        bad = np.append(wrong, field.required and codes.null_count > 0)
         if bad.any():
             broken[bad[codes.fill_null(len(wrong)).to_numpy(zero_copy_only=False)]] = position + 1
         columns[field.name] = _ordered(codes, values) if field.type == "VARCHAR" else values.take(codes)
@@ -63,18 +65,31 @@ def decoded(result: pa.Table, table: pa.Table, origin: Mapping[str, str]) -> pa.
     return result
 
 
-def _values(dictionary: pa.Array, field: Field, connection: duckdb.DuckDBPyConnection) -> tuple[pa.Array, Any, Any]:
-    """For each distinct text: its typed value, whether it breaks the rule, whether it is empty but for spaces."""
-    connection.register("texts", pa.table({"v": dictionary}))
-    found = connection.sql(
-        f"SELECT CAST({field.value} AS {field.type}) AS value, v IS NULL AS missing "  # noqa: S608 - our own contract
-        "FROM (SELECT nullif(trim(v), '') AS v FROM texts) AS trimmed"
-    ).to_arrow_table()
-    connection.unregister("texts")
-    value = _single(found.column("value")).cast(ARROW[field.type])
-    missing = _single(found.column("missing")).to_numpy(zero_copy_only=False).astype(bool)
-    wrong = value.is_null().to_numpy(zero_copy_only=False) & ~missing
-    return value, wrong, missing
+def _values(
+    texts: Mapping[str, pa.Array], fields: tuple[Field, ...], connection: duckdb.DuckDBPyConnection
+) -> dict[str, tuple[pa.Array, np.ndarray[Any, Any]]]:
+    """Field → for each distinct text its typed value, and whether it is empty but for spaces."""
+    found = {}
+    # Short columns share one statement, filled up with NULL to one length: a statement costs more than many values.
+    short = tuple(field for field in fields if len(texts[field.source]) <= SHORT)
+    for group in (short, *((field,) for field in fields if field not in short)):
+        if not group:
+            continue
+        length = max(len(texts[field.source]) for field in group)
+        filled = {field.source: _filled(texts[field.source], length) for field in group}
+        connection.register("texts", pa.table(filled))
+        result = connection.sql(typed_values_sql(group, "texts")).to_arrow_table()
+        connection.unregister("texts")
+        for field in group:
+            own = len(texts[field.source])
+            value = _single(result.column(field.name)).cast(ARROW[field.type]).slice(0, own)
+            missing = _single(result.column(f"{field.name}_missing")).slice(0, own).to_numpy(zero_copy_only=False)
+            found[field.name] = (value, missing.astype(bool))
+    return found
+
+
+def _filled(texts: pa.Array, length: int) -> pa.Array:
+    return pa.concat_arrays([texts, pa.nulls(length - len(texts), texts.type)])
 
 
 def _ordered(codes: pa.Array, values: pa.Array) -> pa.Array:

@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 from retailops.errors import DataError
 from retailops.retail.contract import PARTITIONS
 
+LONG = 256  # distinct values
 MOST = 400  # partitions, each an open file
 GOLD_FILE = "part-000.parquet"
 
@@ -42,11 +43,13 @@ class Silver:
             codes = codes * len(part.dictionary) + part.indices.to_numpy()
         # numpy sorts 16-bit numbers by radix, which is stable and takes one pass
         order = np.argsort(codes.astype(np.uint16) if codes.max() < 1 << 16 else codes, kind="stable")
-        rows = table.drop_columns(list(PARTITIONS)).take(pa.array(order))
+        rows = table.drop_columns(list(PARTITIONS)).take(pa.array(order.astype(np.int32))).combine_chunks()
         found, sizes = np.unique(codes, return_counts=True)
         starts = np.cumsum(sizes) - sizes
         for code, start, size in zip(found.tolist(), starts.tolist(), sizes.tolist(), strict=True):
-            self._writer(_key(code, parts), rows.schema).write_table(rows.slice(start, size), row_group_size=size)
+            self._writer(_key(code, parts), rows.schema).write_table(
+                _lean(rows.slice(start, size)), row_group_size=size
+            )
 
     def _writer(self, key: tuple[str, ...], schema: pa.Schema) -> pq.ParquetWriter:
         if key not in self._writers:
@@ -92,6 +95,24 @@ class Gold:
             path = self._folder / GOLD_FILE
             self._writer = pq.ParquetWriter(path, baskets.schema, compression="zstd", store_schema=False)
         self._writer.write_table(baskets)
+
+
+def _lean(rows: pa.Table) -> pa.Table:
+    """The same rows; long dictionaries cut to the values that occur, since each row group carries its own."""
+    for position, field in enumerate(rows.schema):
+        if not pa.types.is_dictionary(field.type):
+            continue
+        column = rows.column(position).chunk(0)
+        if len(column.dictionary) <= LONG:
+            continue
+        codes = column.indices.fill_null(0).to_numpy()
+        used = np.zeros(len(column.dictionary), dtype=bool)
+        used[codes] = True
+        mask = column.is_null().to_numpy(zero_copy_only=False) if column.null_count else None
+        renumbered = pa.array((np.cumsum(used, dtype=np.int32) - 1)[codes], mask=mask)
+        lean = pa.DictionaryArray.from_arrays(renumbered, column.dictionary.filter(pa.array(used)))
+        rows = rows.set_column(position, field, lean)
+    return rows
 
 
 def _key(code: int, parts: list[Any]) -> tuple[str, ...]:
