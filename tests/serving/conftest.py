@@ -95,6 +95,7 @@ def start(
 def server(start: Callable[..., Running]) -> Running:
     """A server with small limits, shared by the tests that only ask."""
     limits = ("--max-lines", "50", "--max-baskets", "200", "--max-body-kb", "256", "--body-timeout-s", "0.5")
+    limits += ("--header-timeout-s", "0.5")
     return start(*limits)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import socket
 import time
@@ -10,7 +11,11 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
+PATHS = ("/predict", "/predict/batch")
+FIELDS = ("basket_id", "lines", "baskets", "prod_code", "quantity", "spend", "shop_hour", "store_region")
 SECRET = "4929-1234-card-number"
 LINE = {"prod_code": "PRD0900001", "quantity": 1, "spend": 1.5}
 
@@ -68,7 +73,7 @@ def assert_refused(answer: httpx.Response, *statuses: int) -> dict[str, str]:
     return error
 
 
-@pytest.mark.parametrize("path", ["/predict", "/predict/batch"])
+@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("name", INVALID)
 def test_json_that_isnt_a_basket_is_422(server: Any, path: str, name: str) -> None:
     body = INVALID[name] if path == "/predict" else {"baskets": [basket(), INVALID[name]]}
@@ -77,7 +82,7 @@ def test_json_that_isnt_a_basket_is_422(server: Any, path: str, name: str) -> No
         assert "$.baskets[1]" in error["what"]
 
 
-@pytest.mark.parametrize("path", ["/predict", "/predict/batch"])
+@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("name", MALFORMED)
 def test_what_isnt_json_is_400(server: Any, path: str, name: str) -> None:
     body = (
@@ -87,6 +92,25 @@ def test_what_isnt_json_is_400(server: Any, path: str, name: str) -> None:
     )
     headers = {"content-type": "application/json"}
     assert_refused(httpx.post(server.url + path, content=body, headers=headers), 400)
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
+    lambda below: (
+        st.lists(below, max_size=4) | st.dictionaries(st.sampled_from(FIELDS) | st.text(max_size=9), below, max_size=5)
+    ),
+    max_leaves=12,
+)
+
+
+@settings(
+    max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(body=JSON | st.dictionaries(st.sampled_from(FIELDS), JSON, min_size=2), path=st.sampled_from(PATHS))
+def test_no_json_makes_the_server_fail(server: Any, body: Any, path: str) -> None:
+    text = json.dumps(body)  # with NaN and Infinity among it
+    answer = httpx.post(server.url + path, content=text, headers={"content-type": "application/json"})
+    assert answer.status_code in (200, 400, 422), (text, answer.text)
 
 
 @pytest.mark.parametrize("number", ["1e999", "-1e999", "9" * 400, "0." + "9" * 100_000, "9" * 100_000])
@@ -117,7 +141,7 @@ def test_of_a_repeated_key_the_last_counts(server: Any) -> None:
     assert answer.json()["basket_id"] == "2"
 
 
-@pytest.mark.parametrize("path", ["/predict", "/predict/batch"])
+@pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"])
 def test_another_method_is_405_and_post_is_named(server: Any, path: str, method: str) -> None:
     answer = httpx.request(method, server.url + path)
@@ -215,7 +239,34 @@ def test_a_client_that_hangs_up_in_its_body_harms_nobody(server: Any) -> None:
 def test_what_isnt_http_is_refused(server: Any) -> None:
     with server.connect() as sock:
         sock.sendall(b"\x16\x03\x01 hello\r\n\r\n")
-        assert receive_all(sock).startswith(b"HTTP/1.1 400 ")
+        head, _, body = receive_all(sock).partition(b"\r\n\r\n")
+        assert head.startswith(b"HTTP/1.1 400 ")
+        assert set(json.loads(body)["error"]) == {"what", "fix"}
+
+
+def test_headers_without_end_are_431(server: Any) -> None:
+    with server.connect() as sock:
+        sock.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\nX-Long: ")
+        answer = b""
+        with contextlib.suppress(ConnectionError):
+            for _ in range(100):
+                sock.sendall(b"a" * 10_000)
+        with contextlib.suppress(ConnectionError):
+            answer = receive_all(sock)
+        assert answer.startswith(b"HTTP/1.1 431 ") or not answer  # a reset may outrun the answer
+    assert httpx.get(f"{server.url}/healthz").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("asks_first", "beginning"), [(False, b""), (False, b"POST /predict HTT"), (True, b"POST /predict HTT")]
+)
+def test_a_head_that_never_ends_loses_its_connection(server: Any, asks_first: bool, beginning: bytes) -> None:
+    with server.connect() as sock:
+        if asks_first:
+            sock.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+            assert sock.recv(65536).startswith(b"HTTP/1.1 200 ")
+        sock.sendall(beginning)
+        assert b"HTTP/1.1" not in receive_all(sock)  # returns when the server has hung up
 
 
 def test_a_refused_request_leaves_the_connection_usable(server: Any) -> None:

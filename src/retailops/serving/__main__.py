@@ -38,6 +38,7 @@ def _options(arguments: list[str] | None) -> Options:
     parser.add_argument("--max-baskets", type=int, default=plain.max_baskets, help="of one batch")
     parser.add_argument("--max-body-kb", type=int, default=plain.max_body // 1024)
     parser.add_argument("--body-timeout-s", type=float, default=plain.body_timeout_s)
+    parser.add_argument("--header-timeout-s", type=float, default=plain.header_timeout_s)
     parser.add_argument("--drain-s", type=float, default=plain.drain_s, help="goes on answering so long after SIGTERM")
     parser.add_argument("--endpoint", type=_absolute, help=argparse.SUPPRESS)
     parser.add_argument("--channel", type=int, help=argparse.SUPPRESS)
@@ -47,6 +48,7 @@ def _options(arguments: list[str] | None) -> Options:
         max_baskets=given.max_baskets,
         max_body=given.max_body_kb * 1024,
         body_timeout_s=given.body_timeout_s,
+        header_timeout_s=given.header_timeout_s,
         drain_s=given.drain_s,
     )
     return Options(

@@ -14,6 +14,12 @@ from retailops.serving.live import Live
 from retailops.serving.schema import components
 
 _EXAMPLE_LINES = 4
+_PAGE_HEADERS = {
+    "content-security-policy": (
+        "default-src 'self'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:"
+    ),
+    "x-content-type-options": "nosniff",
+}
 _NOT_NOW: dict[int | str, dict[str, Any]] = {503: {"description": "Starting or leaving"}}
 _REFUSALS = {
     400: "Not JSON",
@@ -74,7 +80,8 @@ def _add_pages(app: FastAPI, live: Live) -> None:
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> HTMLResponse:
-        return HTMLResponse(resources.files("retailops.templates").joinpath("api.html").read_text())
+        page = resources.files("retailops.templates").joinpath("api.html").read_text(encoding="utf-8")
+        return HTMLResponse(page, headers=_PAGE_HEADERS)
 
 
 async def _http_error(request: Request, error: Exception) -> JSONResponse:

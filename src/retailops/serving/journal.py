@@ -18,8 +18,8 @@ from retailops.serving.metrics import Metrics
 
 LOG = logging.getLogger("retailops.serving")
 
-_BATCH = 256  # records encoded in one go: well under a millisecond
-_WAITING = 128  # batches that may wait for the disk; what comes beyond is dropped and counted
+_BATCH = 64  # records encoded in one go: a third of a millisecond
+_WAITING = 512  # batches that may wait for the disk; what comes beyond is dropped and counted
 FLUSH_S = 0.25
 
 

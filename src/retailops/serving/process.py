@@ -133,6 +133,7 @@ def _log_to(options: Options) -> None:
     options.log_folder.mkdir(parents=True, exist_ok=True)
     log = logging.getLogger()
     log.setLevel(logging.INFO)
+    logging.getLogger("uvicorn.error").setLevel(logging.ERROR)  # or each request that isn't HTTP would get a line
     if options.channel is None:
         file = logging.FileHandler(options.log_folder / "server.log")
         file.setFormatter(logging.Formatter(LOG_FORMAT))

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import signal
 import socket
 import time
 from email.utils import formatdate
-from typing import Any
+from typing import Any, cast
 
 from uvicorn.config import Config
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from retailops.serving.app import build
+from retailops.serving.connection import Connection
 from retailops.serving.front import Front
 from retailops.serving.journal import FLUSH_S, Journal
 from retailops.serving.live import Live
@@ -35,7 +36,7 @@ class Listener:
         self._server: asyncio.AbstractServer | None = None
         self._config = Config(
             front,
-            http=HttpToolsProtocol,
+            http=Connection,
             ws="none",
             lifespan="off",
             interface="asgi3",
@@ -55,7 +56,7 @@ class Listener:
             self._server = await loop.create_server(self._connection, sock=self.sock.dup(), backlog=_BACKLOG)
 
     def _connection(self) -> asyncio.Protocol:
-        return HttpToolsProtocol(self._config, self._state, {}, asyncio.get_running_loop())
+        return Connection(self._config, self._state, {}, asyncio.get_running_loop())
 
     def pause(self) -> None:
         if self._server is not None:
@@ -77,7 +78,6 @@ class Server:
         self._app: Any = build(live)
         self._fronts: list[Front] = []
         self._listeners: list[Listener] = []
-        self._stuck: dict[Any, float] = {}
         self._leaving: asyncio.Task[None] | None = None
         self._left = asyncio.Event()
 
@@ -113,6 +113,8 @@ class Server:
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(signal.SIGTERM, self.leave, True, self.live.limits.drain_s)
         loop.add_signal_handler(signal.SIGINT, self.leave, False, 0.0)
+        gc.collect()
+        gc.freeze()  # the model's tables stay for ever: no collection needs to walk through them
         self.live.ready = self.live.metrics.ready = True
         second = 0
         while not self._left.is_set():
@@ -120,7 +122,8 @@ class Server:
             if now != second:
                 second = now
                 self._state.default_headers = [(b"date", formatdate(now, usegmt=True).encode())]
-                self._close_stuck()
+                for connection in list(self._state.connections):
+                    cast(Connection, connection).close_if_overdue(self.live.limits.header_timeout_s)
             for front in self._fronts:
                 front.sweep()
             if self.live.journal is not None:
@@ -163,16 +166,3 @@ class Server:
     def _close_listeners(self) -> None:
         for listener in self._listeners:
             listener.close()
-
-    def _close_stuck(self) -> None:
-        """Close connections on which a request doesn't begin in time: nothing else watches over slow headers."""
-        now = time.monotonic()
-        self._stuck = {
-            connection: self._stuck.get(connection, now)
-            for connection in self._state.connections
-            if connection.timeout_keep_alive_task is None  # type: ignore[union-attr]
-            and (connection.cycle is None or connection.cycle.response_complete)  # type: ignore[union-attr]
-        }
-        for connection, since in self._stuck.items():
-            if now - since > self.live.limits.header_timeout_s:
-                connection.transport.close()

@@ -98,7 +98,7 @@ class LocalServing:
             speed = self._prove(port, predictor)
             progress.stage(f"handing over to version {model.version}")
             if old and hung:
-                _kill(old)
+                _end(old)
                 public = public or self._bind(old)
             control = f"control-{old.pid}.sock" if old and healthy else None
             candidate.take(control, public)
@@ -235,10 +235,10 @@ def _require_version(record: Record) -> None:
         raise TargetFailed(f"Port {record.port} answers with version {found[0]} after the swap.", _STAYS)
 
 
-def _kill(old: Record) -> None:
+def _end(old: Record) -> None:
     """A server that runs and doesn't answer is of no use to anyone, and it holds the port."""
     with contextlib.suppress(psutil.NoSuchProcess):
-        processes.end([psutil.Process(old.pid)], signal.SIGKILL, _LEAVE_S)
+        processes.end([psutil.Process(old.pid)], signal.SIGTERM, _LEAVE_S)
 
 
 def _follow(file: Any) -> Iterator[str]:
