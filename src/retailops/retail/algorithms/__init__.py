@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Mapping
-from typing import Any, Protocol, cast
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from retailops.errors import ConfigError
+
+if TYPE_CHECKING:  # the names below are read with retail.yaml, where nobody needs numpy yet
+    import numpy as np
+    from numpy.typing import NDArray
 
 # Adding an algorithm: its file beside this one, and its name here.
 NAMES = ("decision_tree", "random_forest", "logistic_regression", "xgboost")

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from retailops.config import Config
 from retailops.ports import Target
-from retailops.targets.local.infra import LocalInfra
-from retailops.targets.local.jobs import LocalJobs
-from retailops.targets.local.lake import LocalLake
-from retailops.targets.local.models import LocalModels
-from retailops.targets.local.serving import LocalServing
-from retailops.targets.local.watch import LocalWatch
-from retailops.targets.local.workspace import Workspace
 
 
 def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target calls in every target
     """The ports over the workspace that `config` names. Nothing is made until something is written."""
+    # Here, and not at the top: reading retail.yaml imports this folder's settings, and needs nothing else of it.
+    from retailops.targets.local.infra import LocalInfra
+    from retailops.targets.local.jobs import LocalJobs
+    from retailops.targets.local.lake import LocalLake
+    from retailops.targets.local.models import LocalModels
+    from retailops.targets.local.serving import LocalServing
+    from retailops.targets.local.watch import LocalWatch
+    from retailops.targets.local.workspace import Workspace
+
     folder = config.settings("local").workspace.resolve()
     workspace = Workspace(folder, config.project.name, config.folder)
     jobs = LocalJobs(workspace)
