@@ -14,7 +14,7 @@ import duckdb
 import pytest
 from tests.retail.transactions import HEADER, row, text, weeks, write
 
-from retailops.errors import DataError, GateFailed, NotReady
+from retailops.errors import DataError, GateFailed, NotReady, TargetFailed
 from retailops.progress import Silent
 from retailops.retail import chunks, contract, etl, features
 from retailops.retail.columns import COLUMNS, LABEL
@@ -165,6 +165,32 @@ def test_too_many_bad_rows_stop_the_run_and_stay_to_be_looked_at(tmp_path: Path)
     with pytest.raises(NotReady):
         Dataset.open(tmp_path / "out")
     assert run(source, tmp_path / "out", etl.EtlOptions(max_quarantined=0.03)).rows["silver"] == 72
+
+
+def test_an_input_that_is_bad_throughout_is_not_read_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(chunks, "CHUNK", 10)
+    monkeypatch.setattr("retailops.retail.blocks.BLOCK", 2000)
+    monkeypatch.setattr(etl, "MANY", 50)
+    rows = [{**each, "SHOP_HOUR": "99"} for each in weeks(baskets=100)]
+    with pytest.raises(GateFailed) as caught:
+        run(write(tmp_path / "in.csv", rows), tmp_path / "out", etl.EtlOptions())
+    assert 50 < caught.value.details["quarantined"] < len(rows)
+    assert len(quarantine(tmp_path / "out")) == caught.value.details["quarantined"]
+
+
+def test_too_little_memory_is_told_with_the_setting_that_raises_it(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.csv", weeks(baskets=200))
+    with pytest.raises(TargetFailed, match="1 MB is too little memory") as caught:
+        run(source, tmp_path / "out", etl.EtlOptions(memory_mb=1))
+    assert "etl.memory_mb" in caught.value.fix
+
+
+def test_less_memory_gives_the_same_rows(tmp_path: Path) -> None:
+    source = write(tmp_path / "in.csv", weeks(baskets=200))
+    dataset = run(source, tmp_path / "out", etl.EtlOptions(memory_mb=80))
+    assert silver(dataset) == silver(run(source, tmp_path / "expected"))
 
 
 def test_a_rounded_basket_id_deep_in_a_file_refuses_it_with_its_line(tmp_path: Path) -> None:

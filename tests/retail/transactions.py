@@ -45,7 +45,7 @@ def row(basket: int = 1, product: int = 1, week: int = 200607, **changes: object
 def weeks(baskets: int = 6, lines: int = 4) -> list[dict[str, str]]:
     """Good rows of three weeks, in order."""
     return [
-        row(number * 10 + basket, product, week, STORE_REGION=f"E0{basket % 3 + 1}")
+        row(number * 1000 + basket, product, week, STORE_REGION=f"E0{basket % 3 + 1}")
         for number, week in enumerate(MONDAYS)
         for basket in range(baskets)
         for product in range(1, lines + 1)

@@ -23,7 +23,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from retailops.errors import DataError
+from retailops.errors import DataError, GateFailed, TargetFailed
 from retailops.progress import Progress
 from retailops.retail import blocks, chunks, contract, quarantine, sources
 from retailops.retail.chunks import Chunk, OutOfOrder
@@ -34,6 +34,9 @@ from retailops.retail.typed import coded, decoded, typed
 from retailops.retail.zones import GOLD_FILE, Gold, Silver
 
 CODE_FILES = ("blocks", "chunks", "columns", "contract", "etl", "features", "sources", "typed", "zones")
+
+
+MANY = 500_000  # refused rows
 
 
 @dataclass(frozen=True)
@@ -86,25 +89,21 @@ def run(source: Path, output: Path, options: EtlOptions, progress: Progress, *, 
     output/quarantine).
     """
     files = sources.discover(source, labelled=labelled, progress=progress)
-    if output.joinpath(MANIFEST).exists():
-        output.joinpath(MANIFEST).unlink()
-    tallies = [blocks.Tally() for _ in files]
+    output.joinpath(MANIFEST).unlink(missing_ok=True)
     try:
-        totals = _Work(files, tallies, output, options, progress, labelled).run(in_order=True)
-    except OutOfOrder:
-        progress.note("The rows aren't sorted by week: sorting them on the disk first.")
-        tallies = [blocks.Tally() for _ in files]
-        totals = _Work(files, tallies, output, options, progress, labelled).run(in_order=False)
-    raw = sum(tally.rows for tally in tallies)
-    quarantine.write(output / "quarantine", files, totals.refused)
-    try:
-        quarantine.gate(output / "quarantine", totals.refused, raw, options.max_quarantined)
-    except Exception:
+        manifest = _make(files, output, options, progress, labelled)
+    except GateFailed:
         _clear(output, "silver", "gold")
         raise
-    if totals.gold == 0:
-        raise DataError(f"{source} holds no usable row.", f"Look into {output / 'quarantine'} for the reasons.")
-    manifest = _manifest(files, tallies, totals, output, options, labelled)
+    except duckdb.OutOfMemoryException as error:
+        raise TargetFailed(
+            f"{options.memory_mb} MB is too little memory for the ETL of {source}.",
+            "Raise etl.memory_mb in retail.yaml.",
+        ) from error
+    except OSError as error:
+        raise TargetFailed(
+            f"The ETL stopped at the disk: {error}.", "Free space or mend it, and run it again."
+        ) from error
     temporary = output / (MANIFEST + ".tmp")
     with temporary.open("w") as stream:
         json.dump(manifest, stream, indent=1)
@@ -112,6 +111,23 @@ def run(source: Path, output: Path, options: EtlOptions, progress: Progress, *, 
         os.fsync(stream.fileno())
     temporary.replace(output / MANIFEST)
     return Dataset.open(output)
+
+
+def _make(
+    files: list[sources.SourceFile], output: Path, options: EtlOptions, progress: Progress, labelled: bool
+) -> dict[str, Any]:
+    """Write the three zones; the manifest of what they hold."""
+    work = _Work(files, output, options, progress, labelled)
+    try:
+        totals = work.run(in_order=True)
+    except OutOfOrder:
+        progress.note("The rows aren't sorted by week: sorting them on the disk first.")
+        work = _Work(files, output, options, progress, labelled)
+        totals = work.run(in_order=False)
+    work.close_quarantine()
+    if totals.gold == 0:
+        raise DataError("The input holds no usable row.", f"Look into {output / 'quarantine'} for the reasons.")
+    return _manifest(files, work.tallies, totals, output, options, labelled)
 
 
 def _clear(output: Path, *names: str) -> None:
@@ -126,13 +142,13 @@ class _Work:
     def __init__(
         self,
         files: list[sources.SourceFile],
-        tallies: list[blocks.Tally],
         output: Path,
         options: EtlOptions,
         progress: Progress,
         labelled: bool,
     ) -> None:
-        self._files, self._tallies, self._output, self._progress = files, tallies, output, progress
+        self._files, self._output, self._options, self._progress = files, output, options, progress
+        self.tallies = [blocks.Tally() for _ in files]
         self._fields = contract.fields(labelled=labelled)
         self._spool = output / ".sorting"
         self._connection = duckdb.connect(
@@ -145,6 +161,13 @@ class _Work:
         self._sql = {name: contract.sql(name) for name in ("weekdays", "verdicts")} | {"gold": contract.gold_sql()}
         self._totals = _Totals()
 
+    def close_quarantine(self) -> None:
+        """Write the refused rows; GateFailed when they are too many of the rows read so far."""
+        folder = self._output / "quarantine"
+        quarantine.write(folder, self._files, self._totals.refused)
+        raw = sum(tally.rows for tally in self.tallies)
+        quarantine.gate(folder, self._totals.refused, raw, self._options.max_quarantined)
+
     def run(self, *, in_order: bool) -> _Totals:
         _clear(self._output, "silver", "gold", "quarantine", ".sorting", ".duckdb")
         self._output.mkdir(parents=True, exist_ok=True)
@@ -155,22 +178,31 @@ class _Work:
                     kept = self._judge(chunk)
                     baskets = self._baskets(kept)
                     behind.submit(_write, silver, gold, kept, baskets)
-                    self._progress.advance(sum(tally.bytes for tally in self._tallies))
+                    self._progress.advance(sum(tally.bytes for tally in self.tallies))
+                    if self._hopeless():
+                        self.close_quarantine()
         finally:
             self._connection.close()
             _clear(self._output, ".sorting", ".duckdb")
         return self._totals
 
+    def _hopeless(self) -> bool:
+        """So many refused rows that reading on would only fill the memory with more of them."""
+        refused, raw = len(self._totals.refused), sum(tally.rows for tally in self.tallies)
+        return refused > MANY and refused > 2 * self._options.max_quarantined * raw
+
     def _chunks(self, in_order: bool) -> Iterator[Chunk]:
+        # Less memory, smaller chunks: the text, the types and the aggregates of a chunk are what memory goes to.
+        size = chunks.CHUNK * min(self._options.memory_mb, 700) // 700
         if in_order:
-            rows = ahead(blocks.read(self._files, self._tallies), 2)
-            return chunks.in_order(rows, [file.first_week for file in self._files], chunks.CHUNK)
-        return chunks.sorted_on_disk(self._reread, self._spool, chunks.CHUNK)
+            rows = ahead(blocks.read(self._files, self.tallies), 2)
+            return chunks.in_order(rows, [file.first_week for file in self._files], size)
+        return chunks.sorted_on_disk(self._reread, self._spool, size)
 
     def _reread(self) -> Iterator[blocks.Block]:
-        for position in range(len(self._tallies)):
-            self._tallies[position] = blocks.Tally()
-        return blocks.read(self._files, self._tallies)
+        for position in range(len(self.tallies)):
+            self.tallies[position] = blocks.Tally()
+        return blocks.read(self._files, self.tallies)
 
     def _judge(self, chunk: Chunk) -> pa.Table:
         """The rows of `chunk` that enter silver; the others are counted and noted."""
