@@ -97,7 +97,7 @@ class Lake(Protocol):
         """Register a file or folder in the raw zone. The same contents twice give the same Raw."""
 
     def scratch(self) -> Path:
-        """A folder on this machine for files made on their way into the raw zone. It may go at any time between commands."""
+        """A folder on this machine for files made on their way into the raw zone; between commands it may go."""
 
     def publish(self, folder: Path) -> Dataset:
         """Take the output of an ETL job into the zones. The same dataset twice: the first one stays."""

@@ -263,7 +263,7 @@ def test_files_have_the_published_layout(tmp_path: Path) -> None:
     assert counts["files"] == ["transactions_200607.csv", "transactions_200608.csv"]
     header, *rows = (tmp_path / "transactions_200607.csv").read_text().splitlines()
     assert len(header.split(",")) == len(COLUMNS) == 22
-    assert header.startswith("SHOP_WEEK,SHOP_DATE,") and ",CUST_CODE,seg_1,seg_2,BASKET_ID," in header  # noqa: PT018
+    assert header.startswith("SHOP_WEEK,SHOP_DATE,") and ",CUST_CODE,seg_1,seg_2,BASKET_ID," in header
     assert '"' not in "".join(rows)
     assert any(",,,,99410010" in row for row in rows)  # anonymous: customer and both segments empty
     keys = [(fields[14], fields[6]) for fields in (row.split(",") for row in rows)]

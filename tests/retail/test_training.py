@@ -1,4 +1,4 @@
-"""Training on a small synthetic dataset: every algorithm, its figures, its bundle, and the same numbers on every path."""
+"""Training on a small synthetic dataset: every algorithm, its bundle, and the same numbers on every path."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def test_the_test_weeks_are_later_than_the_training_weeks(trained: Any, small_da
     assert trained.result["split"]["test_from"] == small_dataset.weeks[-1]
 
 
-def test_training_again_gives_the_same_bundles_to_the_byte(trained: Any, small_dataset: Dataset, tmp_path: Path) -> None:
+def test_the_same_training_gives_the_same_bundles(trained: Any, small_dataset: Dataset, tmp_path: Path) -> None:
     options = TrainOptions(algorithms=("random_forest", "xgboost"), threads=1)
     again = training.train(small_dataset, tmp_path, options, Silent())
     for name in options.algorithms:

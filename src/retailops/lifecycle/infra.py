@@ -18,4 +18,6 @@ def up(target: Target, progress: Progress) -> Outcome:
     if changes:
         progress.stage("creating")
         target.infra.apply(progress)
-    return Outcome({"created": len(changes), "monthly_usd": sum(change.monthly_usd for change in changes)}, tuple(changes))
+    return Outcome(
+        {"created": len(changes), "monthly_usd": sum(change.monthly_usd for change in changes)}, tuple(changes)
+    )

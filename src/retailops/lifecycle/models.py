@@ -16,7 +16,9 @@ def versions(target: Target) -> Outcome:
     """All registered versions with their main figures; `live` marks the one that is served."""
     endpoint = target.serving.endpoint()
     live = endpoint.version if endpoint else None
-    rows = [{**lineage(model), **_summary(model.run), "live": model.version == live} for model in target.models.versions()]
+    rows = [
+        {**lineage(model), **_summary(model.run), "live": model.version == live} for model in target.models.versions()
+    ]
     return Outcome({"models": rows})
 
 
@@ -49,7 +51,9 @@ def find(target: Target, version: int | None) -> ModelVersion:
     for model in known:
         if model.version == version:
             return model
-    raise UsageError(f"There is no version {version}.", f"Registered: {', '.join(str(model.version) for model in known)}.")
+    raise UsageError(
+        f"There is no version {version}.", f"Registered: {', '.join(str(model.version) for model in known)}."
+    )
 
 
 def _summary(run: Run) -> dict[str, Any]:

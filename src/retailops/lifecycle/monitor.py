@@ -32,7 +32,10 @@ def monitor(target: Target, hours: float | None, output: Path | None, progress: 
     bundle = Bundle.open(find(target, endpoint.version).run.bundle)
     progress.stage("reading the prediction log")
     reading = traffic.summarise(
-        target.watch.predictions(window), endpoint.version, bundle.json(bundles.REFERENCE), bundle.json(bundles.CARD)["features"]
+        target.watch.predictions(window),
+        endpoint.version,
+        bundle.json(bundles.REFERENCE),
+        bundle.json(bundles.CARD)["features"],
     )
     verdicts = _gates(reading, target.config.monitor, target.config.gates.p95_ms)
     shown: dict[str, Any] = {

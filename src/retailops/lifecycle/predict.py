@@ -18,11 +18,13 @@ FORMATS = (".csv", ".parquet")
 
 
 def predict(target: Target, input: Path, output: Path, version: int | None, progress: Progress) -> Outcome:
-    """Score the baskets of `input`, labelled or not, with a version (None: the newest) into `output` (.csv or .parquet)."""
+    """Score the baskets of `input`, labelled or not, with a version (None: the newest) into a .csv or .parquet file."""
     if output.suffix.lower() not in FORMATS:
         raise UsageError(f"{output}: predictions are written as {' or '.join(FORMATS)}.", "Name the file so.")
     if not output.absolute().parent.is_dir():
-        raise UsageError(f"{output}: the folder {output.absolute().parent} doesn't exist.", "Create it, or name another.")
+        raise UsageError(
+            f"{output}: the folder {output.absolute().parent} doesn't exist.", "Create it, or name another."
+        )
     model = find(target, version)
     dataset, _ = build(target, input, progress, labelled=False)
     inputs = {"dataset": dataset.folder, "bundle": model.run.bundle}

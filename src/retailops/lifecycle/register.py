@@ -40,7 +40,9 @@ def _named(runs: list[Run], run_id: str) -> Run:
     if len(matches) == 1:
         return matches[0]
     if matches:
-        raise UsageError(f"{len(matches)} runs start with {run_id!r}.", "Give more letters; list them: retailops models runs")
+        raise UsageError(
+            f"{len(matches)} runs start with {run_id!r}.", "Give more letters; list them: retailops models runs"
+        )
     raise UsageError(f"There is no run {run_id!r}.", "List the runs: retailops models runs")
 
 

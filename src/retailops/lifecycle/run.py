@@ -32,7 +32,14 @@ def run(target: Target, progress: Progress) -> Outcome:
         outcome = stage(target, progress)
         found[name] = outcome.result
         skipped = bool(outcome.result.get("reused")) or (name == "infra" and not outcome.changes)
-        rows.append({"stage": name, "seconds": round(time.monotonic() - start, 2), "skipped": skipped, "ok": outcome.failed is None})
+        rows.append(
+            {
+                "stage": name,
+                "seconds": round(time.monotonic() - start, 2),
+                "skipped": skipped,
+                "ok": outcome.failed is None,
+            }
+        )
         if outcome.failed:
             return Outcome(_summary(rows, found), failed=outcome.failed)
     request = sample_request(target, found["deploy"]["endpoint"]["version"])

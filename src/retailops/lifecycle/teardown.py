@@ -27,5 +27,7 @@ def teardown(target: Target, progress: Progress) -> Outcome:
     return Outcome(
         shown,
         (*removed, *left),
-        failed=TargetFailed(f"{len(left)} things are left: {names}.", "Run retailops teardown again; if they stay, end them by hand."),
+        failed=TargetFailed(
+            f"{len(left)} things are left: {names}.", "Run retailops teardown again; if they stay, end them by hand."
+        ),
     )

@@ -33,7 +33,9 @@ def train(target: Target, names: Sequence[str] | None, progress: Progress) -> Ou
         "baselines": done.result["baselines"],
         "split": done.result["split"],
         "leanings": done.result["leanings"],
-        "gates": {name: [gate.as_dict() for gate in gates.of_scorecard(run.scorecard, limits)] for name, run in runs.items()},
+        "gates": {
+            name: [gate.as_dict() for gate in gates.of_scorecard(run.scorecard, limits)] for name, run in runs.items()
+        },
         "reused": done.reused,
     }
     shown["report"] = str(write_report({**shown, "project": target.config.project.name}, dataset, done.folder))

@@ -60,7 +60,7 @@ class Bundle:
 
 
 def write(folder: Path, files: Mapping[str, bytes]) -> Bundle:
-    """Write a bundle into `folder`, the manifest last. The same contents always give the same hash: no time, no path."""
+    """Write a bundle into `folder`, the manifest last. The same contents give the same hash: no time, no path."""
     folder.mkdir(parents=True, exist_ok=True)
     digests = {}
     for name, content in sorted(files.items()):

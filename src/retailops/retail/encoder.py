@@ -155,6 +155,6 @@ class OnlineEncoder:
         return row, known
 
 
-def as_matrix(rows: Sequence[Sequence[float]]) -> NDArray[np.float32]:
+def as_matrix(rows: Sequence[Sequence[float]] | NDArray[np.float64]) -> NDArray[np.float32]:
     """What the classifier eats: float32[B, F]."""
     return np.array(rows, dtype=np.float32)

@@ -1,7 +1,7 @@
-"""The feature table: each feature of a basket declared once; the SQL of the gold zone and the online encoder come from it.
+"""The feature table: each feature of a basket declared once, for the SQL of the gold zone and for the online encoder.
 
-A kind of aggregation knows both sides: how SQL computes it over a basket's silver rows, and how Python computes the same
-number from the lines of one request. Money is integer pence on both sides, so sums agree to the bit.
+A kind of aggregation knows both sides: how SQL computes it over a basket's silver rows, and how Python computes the
+same number from the lines of one request. Money is integer pence on both sides, so sums agree to the bit.
 """
 
 from __future__ import annotations
@@ -47,7 +47,9 @@ class Feature:
                 "Use a feature of what is in the basket; see docs/decisions for the measurements.",
             )
         if self.kind not in _KINDS:
-            raise RetailOpsError(f"Feature {self.name!r} has the unknown kind {self.kind!r}.", f"Kinds: {', '.join(_KINDS)}.")
+            raise RetailOpsError(
+                f"Feature {self.name!r} has the unknown kind {self.kind!r}.", f"Kinds: {', '.join(_KINDS)}."
+            )
 
     @property
     def sql(self) -> str:
@@ -55,7 +57,7 @@ class Feature:
         return _KINDS[self.kind].sql.format(column=self.column, over=self.over)
 
     def online(self) -> Callable[[Any], Value]:
-        """The same from one request: a function of a basket with `.lines`, fields named like the columns in lower case."""
+        """The same from one request: a function of a basket with `.lines`, fields named like columns in lower case."""
         return _KINDS[self.kind].online(self.column.lower(), self.over.lower())
 
 
@@ -88,8 +90,10 @@ _KINDS: dict[str, _Kind] = {
     ),
     "ratio": _Kind(
         "sum({column}) / sum({over})",
-        lambda c, o: lambda basket: (
-            sum([getattr(line, c) for line in basket.lines]) / sum([getattr(line, o) for line in basket.lines])
+        lambda c, o: (
+            lambda basket: (
+                sum([getattr(line, c) for line in basket.lines]) / sum([getattr(line, o) for line in basket.lines])
+            )
         ),
     ),
     "per_line": _Kind("sum({column}) / count(*)", lambda c, o: lambda basket: _sum(c, o)(basket) / len(basket.lines)),  # type: ignore[operator]

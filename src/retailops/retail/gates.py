@@ -31,7 +31,8 @@ class Gate:
 def of_scorecard(scorecard: Mapping[str, Any], limits: Mapping[str, float]) -> list[Gate]:
     """The model gates: accuracy, macro F1, precision of each class, and the pricing error against one price for all."""
     precision = [
-        Gate(f"precision {label}", value, limits["precision"]) for label, value in sorted(scorecard["precision"].items())
+        Gate(f"precision {label}", value, limits["precision"])
+        for label, value in sorted(scorecard["precision"].items())
     ]
     return [
         Gate("accuracy", scorecard["accuracy"], limits["accuracy"]),

@@ -1,4 +1,4 @@
-"""Golden rows: a few baskets with the features and probabilities of training, replayed wherever the bundle is served."""
+"""Golden rows: baskets with the features and probabilities of training, replayed wherever the bundle is served."""
 
 from __future__ import annotations
 

@@ -127,13 +127,13 @@ class Predictor:
         return Prediction(basket_id, label, WORDS[label], shown, round(coverage, 6), self.version)
 
     def replay_golden(self) -> None:
-        """Predict the golden baskets again: features equal to the bit, probabilities within 1e-5, the same classes."""
+        """Predict the golden baskets again: equal features, probabilities within 1e-5, the same classes."""
         baskets = msgspec.convert([row["basket"] for row in self.golden], list[Basket])
         for row, scored in zip(self.golden, self.predict(baskets) if baskets else [], strict=True):
             disagreement = disagrees(row, scored.prediction, scored.features, self.feature_names)
             if disagreement:
                 raise TargetFailed(
-                    f"The bundle's golden basket {row['basket']['basket_id']} comes out differently here: {disagreement}.",
+                    f"The bundle's {row['basket']['basket_id']} comes out differently here: {disagreement}.",
                     "The server's code doesn't match the code that trained the bundle: train again with this version.",
                 )
 

@@ -17,9 +17,9 @@ def score(truth: NDArray[Any], predicted: NDArray[Any], spend: NDArray[Any]) -> 
 
     truth, predicted: int[B], indices into LABELS. spend: [B], any unit of money, the weight of the pricing error.
 
-    pricing_error is the spend-weighted mean of |tier(predicted) - tier(true)| with LA = +1, MM = 0, UM = -1: how many price
-    tiers a pound was priced off. It stands beside the same figure for one price for all (everyone MM), and the change
-    against it. A class that is never predicted has precision 0.
+    pricing_error is the spend-weighted mean of |tier(predicted) - tier(true)| with LA = +1, MM = 0, UM = -1: how many
+    price tiers a pound was priced off. It stands beside the same figure for one price for all (everyone MM), and the
+    change against it. A class that is never predicted has precision 0.
     """
     size = len(LABELS)
     confusion = np.bincount(truth * size + predicted, minlength=size * size).reshape(size, size)
@@ -44,7 +44,8 @@ def score(truth: NDArray[Any], predicted: NDArray[Any], spend: NDArray[Any]) -> 
 
 
 def _ratio(part: NDArray[Any], whole: NDArray[Any]) -> NDArray[np.float64]:
-    return np.divide(part, whole, out=np.zeros(len(LABELS)), where=whole > 0)
+    found: NDArray[np.float64] = np.divide(part, whole, out=np.zeros(len(LABELS)), where=whole > 0)
+    return found
 
 
 def _by_label(values: NDArray[Any]) -> dict[str, float]:

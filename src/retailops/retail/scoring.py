@@ -104,7 +104,11 @@ class Scorer:
 def export(predictions: Path, path: Path) -> None:
     """Copy the predictions to `path`, as CSV or parquet by its suffix."""
     with pq.ParquetFile(predictions) as source:
-        writer = pq.ParquetWriter(path, SCHEMA) if path.suffix.lower() == ".parquet" else pacsv.CSVWriter(path, SCHEMA, write_options=_PLAIN)
+        writer = (
+            pq.ParquetWriter(path, SCHEMA)
+            if path.suffix.lower() == ".parquet"
+            else pacsv.CSVWriter(path, SCHEMA, write_options=_PLAIN)
+        )
         with writer:
             for batch in source.iter_batches():
                 writer.write_batch(batch)

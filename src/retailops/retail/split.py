@@ -29,7 +29,8 @@ class TimeSplit:
 def by_time(weeks: NDArray[Any], days: NDArray[Any], test_weeks: int | None) -> TimeSplit:
     """Split baskets by fiscal week, or by day when there is only one week.
 
-    weeks: int[B], yyyyww. days: int[B], yyyymmdd. test_weeks: how many of the last weeks test; None for about an eighth.
+    weeks: int[B], yyyyww. days: int[B], yyyymmdd. test_weeks: how many of the last weeks are the test; None for about
+    an eighth.
     DataError when there is nothing to train on or nothing to test on.
     """
     units = np.unique(weeks)
@@ -64,6 +65,7 @@ def refuse_shared_baskets(train: NDArray[Any], test: NDArray[Any]) -> None:
     shared = np.intersect1d(train, test)
     if len(shared):
         raise RetailOpsError(
-            f"{len(shared)} baskets are both in training and in test (the first: {shared[0]}): lines were split, not baskets.",
+            f"{len(shared)} baskets are both in training and in test (the first: {shared[0]}): "
+            "lines were split, not baskets.",
             "Split by basket and by time: retail.split.by_time does.",
         )

@@ -22,8 +22,8 @@ ATTRIBUTES = ("PROD_CODE_10", "PROD_CODE_20", "PROD_CODE_30", "PROD_CODE_40")
 class Baskets:
     """B baskets in the order of (week, id) and their lines in the order of product code.
 
-    gold: column → array[B]. lines.product indexes `variants`: one entry for each combination of product code, attributes
-    and unit price that occurs, so that what is asked of a line offline is what the server asks of it online.
+    gold: column → array[B]. lines.product indexes `variants`: one entry for each combination of product code,
+    attributes and unit price that occurs, so that what is asked of a line offline is what the server asks of it online.
     """
 
     gold: dict[str, NDArray[Any]]
@@ -62,7 +62,7 @@ def read(dataset: Dataset, weeks: tuple[int, int] | None = None, threads: int = 
     )
     names = ", ".join(ATTRIBUTES)
     connection.execute(
-        f"CREATE TEMP TABLE variant AS SELECT (row_number() OVER (ORDER BY PROD_CODE, {names}, unit_pence) - 1)::INTEGER "
+        f"CREATE TEMP TABLE variant AS SELECT (row_number() OVER (ORDER BY PROD_CODE, {names}, unit_pence) - 1)::INT "
         f"AS variant, * FROM (SELECT DISTINCT PROD_CODE, {names}, unit_pence FROM line)"
     )
     variant = _arrays(connection.sql("SELECT * FROM variant ORDER BY variant"))
@@ -74,8 +74,11 @@ def read(dataset: Dataset, weeks: tuple[int, int] | None = None, threads: int = 
         )
     )
     connection.close()
-    codes = variant["PROD_CODE"].astype(str)
-    catalogue = Catalogue(codes, {name: variant[name].astype(str) for name in ATTRIBUTES}, variant["unit_pence"])
+    catalogue = Catalogue(
+        variant["PROD_CODE"].astype(str),
+        {name: variant[name].astype(str) for name in ATTRIBUTES},
+        variant["unit_pence"],
+    )
     return Baskets(gold, _lines(line, gold["basket_id"], dataset), catalogue)
 
 
@@ -124,7 +127,7 @@ def catalogue_of(lines: Lines, variants: Catalogue) -> tuple[Lines, Catalogue]:
     _, first_variant = np.unique(code_of, return_index=True)
     chosen = first_variant[present]
     catalogue = Catalogue(
-        codes[present], {name: values[chosen] for name, values in variants.attributes.items()}, unit
+        codes[present].astype(str), {name: values[chosen] for name, values in variants.attributes.items()}, unit
     )
     merged = Lines(lines.basket, renumbered.astype(np.int32), lines.quantity, lines.spend_pence, lines.baskets)
     return merged, catalogue

@@ -19,8 +19,9 @@ def summarise(
 ) -> dict[str, Any]:
     """Summarise log records (dicts as the server writes them), oldest first.
 
-    Latency in milliseconds as the server measured it. Class mix, coverage and drift are of `version` alone; requests and
-    errors are of all versions. `reference` and feature `names` come from the version's bundle. An error is a 5xx answer.
+    Latency in milliseconds as the server measured it. Class mix, coverage and drift are of `version` alone; requests
+    and errors are of all versions. `reference` and feature `names` come from the version's bundle. An error is a 5xx
+    answer.
     """
     latencies: list[float] = []
     features: list[Sequence[float]] = []

@@ -61,6 +61,7 @@ class Study:
     test_y: NDArray[np.int64]
     coverage: float  # share of the test lines whose product was seen in training
     baselines: dict[str, Scorecard]
+    likelihoods: dict[str, float] | None  # of the line weights, held out, a basket; None without leanings
 
 
 def job(inputs: Mapping[str, Path], output: Path, parameters: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
@@ -88,7 +89,9 @@ def train(dataset: Dataset, output: Path, options: TrainOptions, progress: Progr
         "runs": runs,
         "baselines": study.baselines,
         "split": study.split,
-        "leanings": describe(study.encoder.leanings) if study.encoder.leanings else None,
+        "leanings": {**describe(study.encoder.leanings), "likelihoods": study.likelihoods}
+        if study.encoder.leanings
+        else None,
     }
 
 
@@ -104,9 +107,9 @@ def prepare(dataset: Dataset, everything: Baskets, options: TrainOptions, progre
     training, test = everything.take(train_mask), everything.take(test_mask)
     train_y, test_y = classes[train_mask], classes[test_mask]
     _require_classes(train_y, test_y)
-    leanings, train_leanings = None, None
+    leanings, train_leanings, likelihoods = None, None, None
     if options.feature_set == "leanings":
-        leanings, train_leanings = _learn(training, train_y, options, progress)
+        leanings, train_leanings, likelihoods = _learn(training, train_y, options, progress)
     progress.stage("encoding features")
     encoder = Encoder.fit(training.gold, options.feature_set, leanings)
     test_leanings, coverage = _apply(leanings, test)
@@ -134,6 +137,7 @@ def prepare(dataset: Dataset, everything: Baskets, options: TrainOptions, progre
             "majority": majority(train_y, test_y, spend),
             "seed_features": _seed_baseline(training, train_y, test, test_y, options),
         },
+        likelihoods=likelihoods,
     )
 
 
@@ -161,11 +165,21 @@ def _require_classes(train_y: NDArray[np.int64], test_y: NDArray[np.int64]) -> N
 
 def _learn(
     training: Baskets, y: NDArray[np.int64], options: TrainOptions, progress: Progress
-) -> tuple[Leanings, NDArray[np.float64]]:
+) -> tuple[Leanings, NDArray[np.float64], dict[str, float]]:
     lines, catalogue = tables.catalogue_of(training.lines, training.variants)
-    return leaning_module.fit_out_of_fold(
-        lines, y, catalogue, folds=options.folds, seed=options.seed, sweeps=options.sweeps, progress=progress
+    likelihoods = leaning_module.weight_likelihoods(lines, y, catalogue, seed=options.seed, progress=progress)
+    weight = max(likelihoods, key=lambda name: likelihoods[name])
+    leanings, features = leaning_module.fit_out_of_fold(
+        lines,
+        y,
+        catalogue,
+        folds=options.folds,
+        seed=options.seed,
+        sweeps=options.sweeps,
+        weight=weight,
+        progress=progress,
     )
+    return leanings, features, likelihoods
 
 
 def _apply(leanings: Leanings | None, baskets: Baskets) -> tuple[NDArray[np.float64] | None, float]:

@@ -50,9 +50,13 @@ class ToyJobs:
             parameters.write_text(json.dumps(dict(job.parameters)))
             inputs = [f"--input={name}={path}" for name, path in job.inputs.items()]
             command = [sys.executable, "-m", "retailops.worker", job.kind, *inputs]
-            done = subprocess.run([*command, "--output", str(folder), "--parameters", str(parameters)], capture_output=True, check=False)
+            done = subprocess.run(
+                [*command, "--output", str(folder), "--parameters", str(parameters)], capture_output=True, check=False
+            )
             if done.returncode:
-                raise TargetFailed(f"The job ended with {done.returncode}: {done.stderr.decode()[-500:]}", "Run it again.")
+                raise TargetFailed(
+                    f"The job ended with {done.returncode}: {done.stderr.decode()[-500:]}", "Run it again."
+                )
         return JobResult(folder, json.loads((folder / "result.json").read_text()), reused)
 
 
@@ -112,7 +116,7 @@ class ToyInfra:
         return self.removals()
 
 
-def open(config: Config) -> Target:
+def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target calls
     shelf = config.settings("toy").shelf
     return Target(
         name="toy",

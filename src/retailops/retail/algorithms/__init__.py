@@ -21,7 +21,9 @@ class Algorithm(Protocol):
 
     DEFAULTS: Mapping[str, Any]  # hyper-parameters by the library's own names; retail.yaml's train.params override them
 
-    def fit(self, x: NDArray[np.float32], y: NDArray[np.int64], params: Mapping[str, Any], seed: int, threads: int) -> Any:
+    def fit(
+        self, x: NDArray[np.float32], y: NDArray[np.int64], params: Mapping[str, Any], seed: int, threads: int
+    ) -> Any:
         """Train on float32[B, F] and class indices int64[B]; the same inputs give the same model."""
 
     def probabilities(self, model: Any, x: NDArray[np.float32]) -> NDArray[np.float64]:

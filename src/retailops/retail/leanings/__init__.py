@@ -16,9 +16,20 @@ Only learning needs scipy; reading and using fitted leanings needs numpy alone.
 
 from __future__ import annotations
 
-from retailops.retail.leanings.fit import choose_weight, fit, fit_out_of_fold
+from retailops.retail.leanings.fit import choose_weight, fit, fit_out_of_fold, weight_likelihoods
 from retailops.retail.leanings.lines import WEIGHTS, Catalogue, Lines
 from retailops.retail.leanings.link import Link
 from retailops.retail.leanings.model import FEATURES, Leanings
 
-__all__ = ["FEATURES", "WEIGHTS", "Catalogue", "Leanings", "Lines", "Link", "choose_weight", "fit", "fit_out_of_fold"]
+__all__ = [
+    "FEATURES",
+    "WEIGHTS",
+    "Catalogue",
+    "Leanings",
+    "Lines",
+    "Link",
+    "choose_weight",
+    "fit",
+    "fit_out_of_fold",
+    "weight_likelihoods",
+]
