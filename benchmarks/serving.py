@@ -5,6 +5,9 @@
 Both servers run side by side on one core and are loaded in turn from another (where there are two), by wrk if it is
 installed and by a small asyncio client otherwise. The request is a basket of 8 lines. Without --bundle a model is
 trained on synthetic data first. Compare ratios of one run, never absolute figures of two.
+
+The ratio is taken twice, by requests/s and by CPU time a request, and the smaller one counts: where the machine is busy
+and the load falls short, requests/s alone flatter the slower server.
 """
 
 from __future__ import annotations
@@ -83,11 +86,16 @@ def measure(bundle: Path, folder: Path, repetitions: int, seconds: int, connecti
         }
         for name in names
     }
-    ratios = [ours["requests_per_s"] / bare["requests_per_s"] for bare, ours in zip(*rounds.values(), strict=True)]
+    pairs = list(zip(rounds["bare"], rounds["retailops"], strict=True))
+    by_rate = [ours["requests_per_s"] / bare["requests_per_s"] for bare, ours in pairs]
+    by_cpu = [bare["cpu_us"] / ours["cpu_us"] for bare, ours in pairs]
+    ratios = min(by_rate, by_cpu, key=statistics.median)
     return {
         **figures,
         "ratio": round(statistics.median(ratios), 3),
         "ratio_range": [round(min(ratios), 3), round(max(ratios), 3)],
+        "ratio_by_requests": round(statistics.median(by_rate), 3),
+        "ratio_by_cpu": round(statistics.median(by_cpu), 3),
         "bar": BAR,
         "moonshot": MOONSHOT,
         "algorithm": json.loads((bundle / "card.json").read_text())["algorithm"],
@@ -110,6 +118,9 @@ def table(result: dict[str, Any]) -> str:
         rows.append((name, *(str(each[key]) for key in each)))
     lines = ["  ".join(cell.rjust(12) for cell in row) for row in rows]
     low, high = result["ratio_range"]
+    lines.append(
+        f"by requests/s {result['ratio_by_requests']:.1%}, by CPU {result['ratio_by_cpu']:.1%}; the smaller counts:"
+    )
     lines.append(
         f"ratio {result['ratio']:.1%} ({low:.1%} to {high:.1%}) of a bare ASGI POST; "
         f"bar {BAR:.0%}, moonshot {MOONSHOT:.0%}"
