@@ -47,9 +47,19 @@ def test_version(cli):
     assert cli("--json", "--version").document["result"] == {"version": retailops.__version__}
 
 
-def test_completion_knows_commands_and_flags(cli, monkeypatch):
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("retailops mod", "models"),
+        ("retailops models ", "runs"),
+        ("retailops train --al", "--algo"),
+        ("retailops train --js", "--json"),
+    ],
+)
+def test_completion_knows_commands_and_flags(cli, monkeypatch, capsys, typed, offered):
     monkeypatch.setenv("_RETAILOPS_COMPLETE", "complete_bash")
-    monkeypatch.setenv("COMP_WORDS", "retailops models ")
-    monkeypatch.setenv("COMP_CWORD", "2")
+    monkeypatch.setenv("COMP_WORDS", typed)
+    monkeypatch.setenv("COMP_CWORD", str(len(typed.split(" ")) - 1))
     with pytest.raises(SystemExit):
         cli()
+    assert offered in capsys.readouterr().out.split()

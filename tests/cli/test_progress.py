@@ -20,7 +20,9 @@ with Opened(quiet=False) as progress:
     for done in range(11):
         progress.advance(done)
     progress.note("two lines [bold]in quarantine[/bold]")
-    progress.stage("learning")
+    progress.stage("over at once")
+    progress.stage("learning", 2)
+    progress.advance(2)
 """
 
 
@@ -49,6 +51,8 @@ def test_finished_stages_stay_on_the_terminal():
     assert re.search("\x1b\\[32m✔ \x1b\\[0mReading files", shown)
     assert "two lines [bold]in quarantine[/bold]" in shown
     assert "✔" in shown.rpartition("Learning")[0]
+    assert "Over at once" not in shown.rpartition("Learning")[2]
+    assert "\x1b[0mOver at once" not in shown
     assert shown.count("\x1b[?25l") == shown.count("\x1b[?25h")  # the cursor that was hidden is back
 
 

@@ -61,6 +61,9 @@ class Lines:
             return
 
 
+INSTANT = 0.05  # seconds: a stage without progress that was over sooner isn't worth a line
+
+
 class Live:
     """For a person at a terminal: the current stage with bar and clock, finished stages above it."""
 
@@ -83,16 +86,19 @@ class Live:
         self._unit = ""
         self._total: int | None = None
         self._began = 0.0
+        self._advanced = False
         self._notes: list[str] = []  # told below the stage that they belong to, once it is finished
         self._bars.start()
 
     def stage(self, text: str, total: int | None = None, unit: str = "") -> None:
         self._finish(ok=True)
         self._text, self._unit, self._total, self._began = sentence(text), unit, total, time.monotonic()
+        self._advanced = False
         self._task = self._bars.add_task(self._text, total=total, amount=self._amount(0))
 
     def advance(self, done: int) -> None:
         if self._task is not None:
+            self._advanced = True
             self._bars.update(self._task, completed=done, amount=self._amount(done))
 
     def note(self, text: str) -> None:
@@ -125,9 +131,10 @@ class Live:
             return
         self._bars.remove_task(self._task)
         self._task = None
-        mark = Text("✔ ", style="green") if ok else Text("✘ ", style="red")
-        seconds = f"  {time.monotonic() - self._began:.1f} s"
-        self._console.print(Text.assemble(mark, self._text, (seconds, "dim")), soft_wrap=True)
+        seconds = time.monotonic() - self._began
+        if seconds > INSTANT or self._advanced or not ok:
+            mark = Text("✔ ", style="green") if ok else Text("✘ ", style="red")
+            self._console.print(Text.assemble(mark, self._text, (f"  {seconds:.1f} s", "dim")), soft_wrap=True)
         self._tell_notes()
 
 

@@ -22,7 +22,7 @@ def run(call: Call) -> Answer:
     from retailops.lifecycle import infra, run
 
     call.confirm_cost(infra.planned(call.target))
-    return Answer(run.run(call.target, call.progress), views.summary)
+    return Answer(run.run(call.target, call.progress), views.summary, next="retailops status")
 
 
 def up(call: Call) -> Answer:
