@@ -48,7 +48,10 @@ def main() -> None:
 
 def help_cost(retailops: Path, folder: Path, repetitions: int) -> dict[str, float]:
     """Median CPU seconds, in turn with a Python that does nothing."""
-    commands = {"retailops": [retailops, "--help"], "python": [sys.executable, "-c", "pass"]}
+    commands: dict[str, list[str | Path]] = {
+        "retailops": [retailops, "--help"],
+        "python": [sys.executable, "-c", "pass"],
+    }
     for name, command in commands.items():  # the first run writes byte code
         checked(run(command, folder), name, folder)
     taken: dict[str, list[float]] = {name: [] for name in commands}

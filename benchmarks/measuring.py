@@ -85,7 +85,17 @@ def worker(kind: str, inputs: Mapping[str, Path], output: Path, parameters: Mapp
     options = output.with_suffix(".json")
     options.write_text(json.dumps(parameters))
     named = [part for name, path in inputs.items() for part in ("--input", f"{name}={path}")]
-    command = [sys.executable, "-m", "retailops.worker", kind, *named, "--output", output, "--parameters", options]
+    command: list[str | Path] = [
+        sys.executable,
+        "-m",
+        "retailops.worker",
+        kind,
+        *named,
+        "--output",
+        output,
+        "--parameters",
+        options,
+    ]
     ran = checked(run(command, output.parent), f"the {kind} job", output.parent)
     return ran, json.loads((output / "result.json").read_text())
 

@@ -19,7 +19,7 @@ from typing import Any
 
 import duckdb
 import numpy as np
-from benchmarks.measuring import REAL_DATA, Bar, report, worker
+from benchmarks.measuring import REAL_DATA, Bar, Ran, report, worker
 
 ALGORITHMS = ["decision_tree", "random_forest", "logistic_regression", "xgboost"]
 LAST_TRAINING_WEEK, LAST_WEEK = 200741, 200752
@@ -55,14 +55,17 @@ def measure(real: Path, folder: Path) -> tuple[dict[str, Any], Any, dict[str, An
     test_weeks = sum(LAST_TRAINING_WEEK < week <= LAST_WEEK for week in made["weeks"])
     common = {"algorithms": ALGORITHMS, "test_weeks": test_weeks, "threads": 2}
     full, few, noisy = CASES
-    scorecards, costs, noise = {}, {}, {}
+    scorecards: dict[str, Any] = {}
+    costs: dict[str, Ran] = {}
+    learned: dict[str, Any] = {}
     for case, more in ((full, {}), (few, {"max_baskets": FEW}), (noisy, {})):
         if case == noisy:
             redraw_labels(dataset)
         ran, result = worker("train", {"dataset": dataset}, folder / f"run{len(costs)}", {**common, **more})
         scorecards[case] = {name: run["scorecard"] for name, run in result["runs"].items()}
         costs[case] = ran
-        noise[case] = {"baskets": result["split"], "leanings": result["leanings"]}
+        leanings = result["leanings"]
+        learned[case] = {"split": result["split"], **{name: leanings[name] for name in ("noise", "weight", "link")}}
     detail = {
         "rows": made["rows"],
         "etl_s": round(etl.seconds, 1),
@@ -78,7 +81,7 @@ def measure(real: Path, folder: Path) -> tuple[dict[str, Any], Any, dict[str, An
             }
             for case, cards in scorecards.items()
         },
-        "learned": noise,
+        "learned": learned,
     }
     return scorecards, costs[full], detail
 
@@ -108,7 +111,7 @@ def redraw_labels(dataset: Path, seed: int = 7) -> None:
 
 def worst(card: Mapping[str, Any]) -> float:
     """The lowest of accuracy, macro F1 and the precisions."""
-    return min(card["accuracy"], card["macro_f1"], *card["precision"].values())
+    return float(min(card["accuracy"], card["macro_f1"], *card["precision"].values()))
 
 
 def bars(scorecards: Mapping[str, Any], training: Any) -> list[Bar]:

@@ -108,7 +108,10 @@ def model(detail: Mapping[str, Any]) -> str:
         for name, card in cards.items()
     ]
     head = ("", "accuracy", "macro F1", "precision LA", "MM", "UM", "pricing error vs. one price")
-    costs = [(case, f"{cost['seconds']:.1f}", f"{cost['peak_mb']:,}") for case, cost in detail["cost"].items()]
+    costs = [
+        (case, f"{cost['seconds']:.1f}", f"{cost['peak_mb']:,}", f"{detail['learned'][case]['noise']:.3f}")
+        for case, cost in detail["cost"].items()
+    ]
     rows = detail["rows"]
     first = next(iter(next(iter(detail["scores"].values())).values()))
     return (
@@ -116,7 +119,20 @@ def model(detail: Mapping[str, Any]) -> str:
         f"judged on the {first['baskets']:,} labelled baskets of later weeks.\n\n"
         + table(head, scores)
         + "\nTraining all four, reading the dataset included, in one process:\n\n"
-        + table(("", "seconds", "peak MB"), costs)
+        + table(("", "seconds", "peak MB", "label noise found"), costs)
+    )
+
+
+def etl(detail: Mapping[str, Any]) -> str:
+    rows = [
+        (name, f"{ran['wall_s']:.2f}", f"{ran['cpu_s']:.2f}", f"{ran['peak_mb']:,}")
+        for name, ran in detail["runs"].items()
+    ]
+    counts = detail["rows"]["weekly files"]
+    return (
+        f"{counts['raw']:,} rows in; {counts['silver']:,} in silver, {counts['gold']:,} baskets in gold. "
+        "Medians of interleaved runs, each in a process of its own.\n\n"
+        + table(("", "wall s", "CPU s", "peak MB"), rows)
     )
 
 
@@ -147,4 +163,4 @@ def as_json(detail: Mapping[str, Any]) -> str:
     return f"```json\n{json.dumps(detail, indent=2, sort_keys=True)}\n```\n"
 
 
-DETAILS = {"model": model, "serving": serving, "cli": cli}
+DETAILS = {"etl": etl, "model": model, "serving": serving, "cli": cli}

@@ -14,6 +14,7 @@ import pytest
 
 from retailops.errors import UsageError
 from retailops.progress import Silent
+from retailops.retail import leanings
 from retailops.retail.columns import COLUMNS, LABELS
 from retailops.retail.synth import SynthOptions, generate, write
 from retailops.retail.synth.options import monday
@@ -350,3 +351,35 @@ def test_an_unknown_format_is_refused(tmp_path: Path) -> None:
 def test_a_single_basket_is_enough() -> None:
     (table,) = generate(SynthOptions(baskets=1, weeks=1))
     assert table.num_rows >= 1
+
+
+def _learned_accuracy(options: SynthOptions) -> float:
+    """Of leanings fitted on all but the last two weeks, judged on those."""
+    rows = pa.concat_tables(generate(options)).to_pydict()
+    ids, basket = np.unique(rows["BASKET_ID"], return_inverse=True)
+    codes, first, product = np.unique(rows["PROD_CODE"], return_index=True, return_inverse=True)
+    pence = np.rint(np.array(rows["SPEND"]) * 100).astype(np.int64)
+    quantity = np.array(rows["QUANTITY"])
+    levels = {name: np.array(rows[name])[first] for name in HEADER if name.startswith("PROD_CODE_")}
+    catalogue = leanings.Catalogue(codes, levels, (pence / quantity)[first])
+    lines = leanings.Lines(basket.astype(np.int32), product.astype(np.int32), quantity, pence, len(ids))
+    starts = np.flatnonzero(np.diff(basket, prepend=-1))
+    label = np.array(rows["BASKET_PRICE_SENSITIVITY"])[starts]
+    y = np.select([label == each for each in LABELS], range(3), -1)
+    later = np.isin(np.array(rows["SHOP_WEEK"])[starts], options.fiscal_weeks[-2:])
+    train, test = (y >= 0) & ~later, (y >= 0) & later
+    fitted = leanings.fit(lines.take(train), y[train], catalogue, weight="one", progress=Silent())
+    features = fitted.features(lines.take(test), fitted.posteriors(catalogue)[0])
+    p_la, p_um = (features[:, leanings.FEATURES.index(name)] for name in ("leaning_p_la", "leaning_p_um"))
+    found = np.column_stack([p_la, 1 - p_la - p_um, p_um]).argmax(axis=1)
+    return float((found == y[test]).mean())
+
+
+@pytest.mark.slow
+def test_the_hidden_leanings_can_be_learned_from_the_default_size() -> None:
+    assert _learned_accuracy(OPTIONS) >= 0.97
+
+
+@pytest.mark.slow
+def test_with_pure_noise_nothing_can_be_learned() -> None:
+    assert _learned_accuracy(dataclasses.replace(OPTIONS, baskets=10_000, noise=1.0)) < 0.4
