@@ -71,3 +71,14 @@ def test_the_same_dataset_from_another_job_stays_the_first(target: Target, weeks
     assert target.lake.publish(other.folder) == dataset
     assert target.lake.datasets() == [dataset]
     assert target.jobs.run(etl(raw, "k2"), Silent()).reused
+
+
+def test_what_was_published_last_is_the_newest_even_when_it_was_known(target: Target, tmp_path: Path) -> None:
+    done = []
+    for seed in (1, 2):
+        synth.write(tmp_path / str(seed), SynthOptions(baskets=200, weeks=2, seed=seed), Silent())
+        raw = target.lake.put(tmp_path / str(seed), Silent())
+        done.append(target.jobs.run(etl(raw, f"k{seed}"), Silent()))
+        target.lake.publish(done[-1].folder)
+    first = target.lake.publish(done[0].folder)
+    assert [dataset.version for dataset in target.lake.datasets()] == [done[1].result["dataset"], first.version]

@@ -11,25 +11,27 @@ from retailops.lifecycle.outcome import Outcome
 from retailops.ports import Target
 from retailops.progress import Progress
 
-Stage = tuple[str, Callable[[Target, Progress], Outcome]]
+Found = dict[str, dict[str, Any]]  # stage → the result of it
+Stage = Callable[[Target, Found, Progress], Outcome]
 
-STAGES: tuple[Stage, ...] = (
-    ("infra", infra.up),
-    ("etl", lambda target, progress: etl.etl(target, None, progress)),
-    ("train", lambda target, progress: train.train(target, None, progress)),
-    ("register", lambda target, progress: register.register(target, None, progress)),
-    ("deploy", lambda target, progress: deploy.deploy(target, None, progress)),
-)
+STAGES: dict[str, Stage] = {
+    "infra": lambda target, found, progress: infra.up(target, progress),
+    "etl": lambda target, found, progress: etl.etl(target, None, progress),
+    "train": lambda target, found, progress: train.train(target, None, progress),
+    "register": lambda target, found, progress: register.register(target, None, progress),
+    # What was just registered, which needn't be the newest: a bundle that is known keeps its version.
+    "deploy": lambda target, found, progress: deploy.deploy(target, found["register"]["version"], progress),
+}
 
 
 def run(target: Target, progress: Progress) -> Outcome:
     """Every stage in order. Stops at the first gate that fails, with what the stages before it found."""
     rows: list[dict[str, Any]] = []
-    found: dict[str, dict[str, Any]] = {}
-    for name, stage in STAGES:
+    found: Found = {}
+    for name, stage in STAGES.items():
         progress.note(f"{name} …")
         start = time.monotonic()
-        outcome = stage(target, progress)
+        outcome = stage(target, found, progress)
         found[name] = outcome.result
         skipped = bool(outcome.result.get("reused")) or (name == "infra" and not outcome.changes)
         rows.append(
@@ -46,8 +48,8 @@ def run(target: Target, progress: Progress) -> Outcome:
     return Outcome({**_summary(rows, found), "request": request})
 
 
-def _summary(rows: list[dict[str, Any]], found: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    gates = [*found.get("register", {}).get("gates", []), *found.get("deploy", {}).get("endpoint", {}).get("gates", [])]
+def _summary(rows: list[dict[str, Any]], found: Found) -> dict[str, Any]:
+    gates = [*found.get("register", {}).get("gates", []), *found.get("deploy", {}).get("gates", [])]
     return {"stages": rows, "seconds": round(sum(row["seconds"] for row in rows), 2), "gates": gates, **found}
 
 

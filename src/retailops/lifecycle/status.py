@@ -8,9 +8,9 @@ from retailops.ports import Target
 
 
 def status(target: Target) -> Outcome:
-    """Datasets, runs, versions and the live endpoint; `endpoint` is None when nothing is deployed."""
+    """Labelled datasets, runs, versions and the live endpoint; `endpoint` is None when nothing is deployed."""
     endpoint = target.serving.endpoint()
-    datasets = target.lake.datasets()
+    datasets = [dataset for dataset in target.lake.datasets() if dataset.labelled]
     versions = target.models.versions()
     return Outcome(
         {

@@ -75,10 +75,11 @@ class LocalLake:
         with files.lock(self._lake / "lock", f"publishing the dataset {dataset.version}"):
             if folder.resolve() != target.resolve():
                 self._take(folder, target)
+            files.write_json(target / _PUBLISHED, {"at": datetime.now(UTC).isoformat()})
         return Dataset.open(target)
 
     def datasets(self) -> list[Dataset]:
-        """All datasets by the time they were published."""
+        """All datasets by the time they were last published."""
         root = self._lake / "datasets"
         folders = [folder for folder in root.iterdir() if (folder / MANIFEST).is_file()] if root.is_dir() else []
         return [Dataset.open(folder) for folder in sorted(folders, key=_published)]
@@ -86,8 +87,6 @@ class LocalLake:
     def _take(self, folder: Path, target: Path) -> None:
         if not (target / MANIFEST).is_file():
             files.remove(target)  # a dataset without its manifest is a removal that was cut short
-        if not target.exists():
-            files.write_json(folder / _PUBLISHED, {"at": datetime.now(UTC).isoformat()})
         if not files.move(folder, target):
             files.remove(folder, first=[MANIFEST])
         folder.symlink_to(os.path.relpath(target, folder.parent), target_is_directory=True)
