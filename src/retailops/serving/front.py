@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sized
 from time import perf_counter
 from typing import Any, cast
 
 import msgspec
 
 from retailops.retail.predictor import Scored
+from retailops.serving.gathering import Gathering
 from retailops.serving.live import Live
 from retailops.serving.refusals import Refused
 from retailops.serving.schema import Decoder, Predictions, explained
@@ -22,7 +23,6 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
-_SLICE = 64  # baskets of a batch predicted before other requests get their turn
 _DISCARD = 32  # times the size limit that is read and thrown away, so that a sender hears the 413
 _JSON = (b"content-type", b"application/json")
 _CLOSE = (b"connection", b"close")
@@ -36,11 +36,12 @@ class _Gone(Exception):
 class Front:
     """One per listening socket; `recorded` requests count in metrics and go to the prediction log."""
 
-    def __init__(self, app: App, live: Live, *, recorded: bool = True) -> None:
+    def __init__(self, app: App, live: Live, running: Sized, *, recorded: bool = True) -> None:
         self._app = app
         self._live = live
         self._recorded = recorded
         self._decoder = Decoder(live.limits)
+        self._gathering = Gathering(live.predictor, running)
         self._encode = msgspec.json.Encoder().encode
         self._reading: dict[asyncio.Task[Any], float] = {}
         self._overdue: set[asyncio.Task[Any]] = set()
@@ -76,15 +77,11 @@ class Front:
             self._record(scope["path"], status, seconds, scored, what)
 
     async def _one(self, body: bytes, query: bytes) -> tuple[bytes, list[Scored]]:
-        scored = self._live.predictor.predict([self._decoder.basket(body)])
-        return self._encode(explained(scored[0]) if _wants_features(query) else scored[0].prediction), scored
+        scored = await self._gathering.predict(self._decoder.basket(body))
+        return self._encode(explained(scored) if _wants_features(query) else scored.prediction), [scored]
 
     async def _many(self, body: bytes, query: bytes) -> tuple[bytes, list[Scored]]:
-        baskets = self._decoder.baskets(body)
-        scored: list[Scored] = []
-        for start in range(0, len(baskets), _SLICE):
-            scored += self._live.predictor.predict(baskets[start : start + _SLICE])
-            await asyncio.sleep(0)
+        scored = await self._gathering.predict_many(self._decoder.baskets(body))
         one = explained if _wants_features(query) else _plain
         return self._encode(Predictions([one(each) for each in scored])), scored
 

@@ -83,7 +83,7 @@ class Server:
 
     async def listen(self, sock: socket.socket, *, recorded: bool) -> Listener:
         """Answer on `sock`; only recorded requests count and are logged."""
-        front = Front(self._app, self.live, recorded=recorded)
+        front = Front(self._app, self.live, self._state.tasks, recorded=recorded)
         listener = Listener(sock, front, self._state)
         self._fronts.append(front)
         self._listeners.append(listener)
