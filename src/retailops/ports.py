@@ -100,7 +100,7 @@ class Lake(Protocol):
         """A folder on this machine for files made on their way into the raw zone; between commands it may go."""
 
     def publish(self, folder: Path) -> Dataset:
-        """Take the output of an ETL job into the zones. The same dataset twice: the first one stays, and is the newest."""
+        """Take the output of an ETL job into the zones. Known already: the first one stays, and is the newest."""
 
     def datasets(self) -> list[Dataset]:
         """All datasets, the one published last at the end."""
