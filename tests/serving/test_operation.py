@@ -91,7 +91,7 @@ def test_the_docs_page_needs_nobody_else(server: Any) -> None:
 def test_a_leaving_server_isnt_ready_and_closes_each_connection_politely(
     start: Callable[..., Any], basket: dict[str, Any], wait: Wait
 ) -> None:
-    server = start("--drain-s", "1")
+    server = start("--drain-s", "2")
     with httpx.Client(base_url=server.url) as client:
         assert "connection" not in client.post("/predict", json=basket).headers
         server.process.terminate()
@@ -122,7 +122,7 @@ def test_a_request_in_flight_is_finished_before_the_server_leaves(
 def test_keep_alive_clients_lose_nothing_when_the_server_leaves(
     start: Callable[..., Any], basket: dict[str, Any], wait: Wait
 ) -> None:
-    server = start("--drain-s", "1")
+    server = start("--drain-s", "2")
     told, lost, answered = threading.Event(), [], [0]
 
     def ask() -> None:
