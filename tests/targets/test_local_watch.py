@@ -17,7 +17,7 @@ def write(folder: Path, *ages_h: float) -> None:
     """One line each, in the file of the line's own day."""
     folder.mkdir(exist_ok=True)
     for age in ages_h:
-        at = NOW - timedelta(hours=age)
+        at = datetime.now(UTC) - timedelta(hours=age)
         with (folder / f"predictions-{at:%Y%m%d}.jsonl").open("a") as file:
             file.write(json.dumps({"time": at.isoformat(timespec="milliseconds"), "age": age}) + "\n")
 
