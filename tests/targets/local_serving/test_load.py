@@ -7,7 +7,6 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,8 +16,6 @@ from retailops.errors import TargetFailed
 from retailops.progress import Silent
 from retailops.targets.local import serving as module
 from retailops.targets.local.endpoint import Record
-
-Settled = Callable[[Callable[[], bool]], None]
 
 
 class Visitors:
