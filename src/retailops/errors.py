@@ -1,14 +1,14 @@
 """Floor 0: the error tree. Every error says what happened and what to do next, and carries its exit code.
 
-    RetailOpsError                 1   our bug, or anything without a better name
-    ├── UsageError                 2   a wrong flag, or a file that can't be read
-    │   ├── ConfigError            2   retail.yaml
-    │   └── DataError              2   an input file: which file, line, column, and what was expected
-    ├── NotReady                   3   an earlier step is missing ("train first")
-    ├── GateFailed                 4   a number is on the wrong side of its gate
-    ├── TargetFailed               5   the outside world failed: a process, a port, a cloud
-    ├── Unsupported                6   this target can't; the message says which can
-    └── Interrupted              130   Ctrl-C; running the command again resumes
+RetailOpsError                 1   our bug, or anything without a better name
+├── UsageError                 2   a wrong flag, or a file that can't be read
+│   ├── ConfigError            2   retail.yaml
+│   └── DataError              2   an input file: which file, line, column, and what was expected
+├── NotReady                   3   an earlier step is missing ("train first")
+├── GateFailed                 4   a number is on the wrong side of its gate
+├── TargetFailed               5   the outside world failed: a process, a port, a cloud
+├── Unsupported                6   this target can't; the message says which can
+└── Interrupted              130   Ctrl-C; running the command again resumes
 """
 
 from __future__ import annotations
