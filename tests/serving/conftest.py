@@ -27,6 +27,7 @@ class Running:
     process: subprocess.Popen[bytes]
     url: str
     logs: Path
+    client: httpx.Client
 
     @property
     def address(self) -> tuple[str, int]:
@@ -46,7 +47,7 @@ class Running:
 
     def metric(self, name: str) -> float:
         """The value of one line of /metrics, labels included in the name."""
-        text = httpx.get(f"{self.url}/metrics").text
+        text = self.client.get("/metrics").text
         found = re.search(rf"^{re.escape(name)} (\S+)$", text, re.MULTILINE)
         assert found, f"{name} isn't in:\n{text}"
         return float(found.group(1))
@@ -69,6 +70,7 @@ def start(
 ) -> Iterator[Callable[..., Running]]:
     """Starts a server with further options; all of them are ended with the session."""
     started: list[subprocess.Popen[bytes]] = []
+    clients: list[httpx.Client] = []
 
     def run(*options: str, bundle: Path = bundle_folder) -> Running:
         folder = tmp_path_factory.mktemp("server")
@@ -82,9 +84,13 @@ def start(
 
         wait(lambda: bool(port()) or process.poll() is not None)
         assert port(), (folder / "out").read_text()
-        return Running(process, f"http://127.0.0.1:{port()[0]}", folder)
+        url = f"http://127.0.0.1:{port()[0]}"
+        clients.append(httpx.Client(base_url=url, timeout=20, verify=False))
+        return Running(process, url, folder, clients[-1])
 
     yield run
+    for client in clients:
+        client.close()
     for process in started:
         process.send_signal(signal.SIGINT)
     for process in started:

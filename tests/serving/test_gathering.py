@@ -7,7 +7,6 @@ from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-import httpx
 import pytest
 
 from retailops.retail.predictor import Basket, Line, Prediction, Scored
@@ -81,7 +80,7 @@ def test_one_that_gave_up_waiting_harms_nobody() -> None:
 
 def test_clients_that_ask_at_the_same_time_get_what_they_get_alone(server: Any, golden: list[dict[str, Any]]) -> None:
     def ask(row: dict[str, Any]) -> Any:
-        return httpx.post(f"{server.url}/predict?explain=features", json=row["basket"]).json()
+        return server.client.post("/predict?explain=features", json=row["basket"]).json()
 
     rows = golden * 5
     with ThreadPoolExecutor(16) as crowd:

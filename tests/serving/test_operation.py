@@ -20,14 +20,14 @@ Wait = Callable[[Callable[[], bool]], None]
 
 
 def test_the_server_is_alive_ready_and_says_where_to_go(server: Any) -> None:
-    assert httpx.get(f"{server.url}/healthz").json() == {"status": "alive"}
-    assert httpx.get(f"{server.url}/readyz").json() == {"status": "ready", "model_version": 7}
-    for route in httpx.get(f"{server.url}/").json()["routes"]:
-        assert httpx.get(server.url + route).status_code in (200, 405), route
+    assert server.client.get("/healthz").json() == {"status": "alive"}
+    assert server.client.get("/readyz").json() == {"status": "ready", "model_version": 7}
+    for route in server.client.get("/").json()["routes"]:
+        assert server.client.get(route).status_code in (200, 405), route
 
 
 def test_the_model_card_is_the_bundles(server: Any, bundle_folder: Path) -> None:
-    model = httpx.get(f"{server.url}/model").json()
+    model = server.client.get("/model").json()
     assert model["model_version"] == 7
     assert model["bundle_hash"] == json.loads((bundle_folder / "manifest.json").read_text())["hash"]
     assert model["card"] == json.loads((bundle_folder / "card.json").read_text())
@@ -35,8 +35,8 @@ def test_the_model_card_is_the_bundles(server: Any, bundle_folder: Path) -> None
 
 def test_metrics_count_requests_predictions_and_coverage(start: Callable[..., Any], basket: dict[str, Any]) -> None:
     server = start()
-    answers = [httpx.post(f"{server.url}/predict", json=basket).json() for _ in range(3)]
-    httpx.post(f"{server.url}/predict/batch", json={"baskets": [basket] * 4})
+    answers = [server.client.post("/predict", json=basket).json() for _ in range(3)]
+    server.client.post("/predict/batch", json={"baskets": [basket] * 4})
     label = answers[0]["prediction"]
     assert server.metric('retailops_requests_total{route="/predict",status="200"}') == 3
     assert server.metric('retailops_requests_total{route="/predict/batch",status="200"}') == 1
@@ -50,7 +50,7 @@ def test_metrics_count_requests_predictions_and_coverage(start: Callable[..., An
 
 
 def test_metrics_are_in_the_text_format(server: Any) -> None:
-    answer = httpx.get(f"{server.url}/metrics")
+    answer = server.client.get("/metrics")
     assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     sample = re.compile(r'[a-z_]+(\{([a-z_]+="[^"\n]*",?)+\})? [\d.e+-]+')
     for line in answer.text.splitlines():
@@ -58,17 +58,17 @@ def test_metrics_are_in_the_text_format(server: Any) -> None:
 
 
 def test_a_path_from_outside_never_becomes_a_metric(server: Any) -> None:
-    httpx.get(f"{server.url}/made-up-by-a-stranger")
-    assert "made-up" not in httpx.get(f"{server.url}/metrics").text
+    server.client.get("/made-up-by-a-stranger")
+    assert "made-up" not in server.client.get("/metrics").text
 
 
 def test_openapi_describes_what_is_really_taken(server: Any, golden: list[dict[str, Any]]) -> None:
-    document = httpx.get(f"{server.url}/openapi.json").json()
+    document = server.client.get("/openapi.json").json()
     operation = document["paths"]["/predict"]["post"]
     body = operation["requestBody"]["content"]["application/json"]
-    assert httpx.post(f"{server.url}/predict", json=body["example"]).status_code == 200
+    assert server.client.post("/predict", json=body["example"]).status_code == 200
     many = document["paths"]["/predict/batch"]["post"]["requestBody"]["content"]["application/json"]
-    assert httpx.post(f"{server.url}/predict/batch", json=many["example"]).status_code == 200
+    assert server.client.post("/predict/batch", json=many["example"]).status_code == 200
     schemas = document["components"]["schemas"]
     basket = schemas["Basket"]
     assert body["schema"] == {"$ref": "#/components/schemas/Basket"}
@@ -81,7 +81,7 @@ def test_openapi_describes_what_is_really_taken(server: Any, golden: list[dict[s
 
 
 def test_the_docs_page_needs_nobody_else(server: Any) -> None:
-    page = httpx.get(f"{server.url}/docs")
+    page = server.client.get("/docs")
     assert page.headers["content-type"].startswith("text/html")
     assert not re.findall(r"""(?:src|href)\s*=\s*["'](?:https?:)?//""", page.text)
     assert "@import" not in page.text
@@ -111,7 +111,7 @@ def test_a_request_in_flight_is_finished_before_the_server_leaves(
     with server.connect() as sock:
         sock.sendall(b"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n")
         sock.sendall(b"Content-Length: %d\r\n\r\n" % len(body) + body[:20])
-        wait(lambda: httpx.get(f"{server.url}/healthz").status_code == 200)
+        wait(lambda: server.client.get("/healthz").status_code == 200)
         server.process.send_signal(signal.SIGINT)
         wait(lambda: "Leaving" in (server.logs / "server.log").read_text())
         sock.sendall(body[20:])

@@ -77,7 +77,7 @@ def assert_refused(answer: httpx.Response, *statuses: int) -> dict[str, str]:
 @pytest.mark.parametrize("name", INVALID)
 def test_json_that_isnt_a_basket_is_422(server: Any, path: str, name: str) -> None:
     body = INVALID[name] if path == "/predict" else {"baskets": [basket(), INVALID[name]]}
-    error = assert_refused(httpx.post(server.url + path, json=body), 422)
+    error = assert_refused(server.client.post(path, json=body), 422)
     if path != "/predict":
         assert "$.baskets[1]" in error["what"]
 
@@ -91,7 +91,7 @@ def test_what_isnt_json_is_400(server: Any, path: str, name: str) -> None:
         else MALFORMED[name].replace(b'{"basket_id"', b'{"baskets":[{"basket_id"').replace(b"}{}", b"}]}{}")
     )
     headers = {"content-type": "application/json"}
-    assert_refused(httpx.post(server.url + path, content=body, headers=headers), 400)
+    assert_refused(server.client.post(path, content=body, headers=headers), 400)
 
 
 JSON = st.recursive(
@@ -109,7 +109,7 @@ JSON = st.recursive(
 @given(body=JSON | st.dictionaries(st.sampled_from(FIELDS), JSON, min_size=2), path=st.sampled_from(PATHS))
 def test_no_json_makes_the_server_fail(server: Any, body: Any, path: str) -> None:
     text = json.dumps(body)  # with NaN and Infinity among it
-    answer = httpx.post(server.url + path, content=text, headers={"content-type": "application/json"})
+    answer = server.client.post(path, content=text, headers={"content-type": "application/json"})
     assert answer.status_code in (200, 400, 422), (text, answer.text)
 
 
@@ -118,7 +118,7 @@ def test_a_number_beyond_all_bounds_is_refused(server: Any, number: str) -> None
     for field in ("spend", "quantity"):
         body = json.dumps(line(**{field: 12345})).replace("12345", number)
         headers = {"content-type": "application/json"}
-        answer = httpx.post(f"{server.url}/predict", content=body, headers=headers)
+        answer = server.client.post("/predict", content=body, headers=headers)
         if not (field == "spend" and number.startswith("0.")):
             assert_refused(answer, 400, 422)
 
@@ -126,36 +126,36 @@ def test_a_number_beyond_all_bounds_is_refused(server: Any, number: str) -> None
 def test_deep_nesting_is_refused_and_the_server_lives(server: Any) -> None:
     for opening in (b"[" * 200_000, b'{"lines":' * 20_000, b'{"basket_id":"1","lines":' + b"[" * 200_000):
         headers = {"content-type": "application/json"}
-        assert_refused(httpx.post(f"{server.url}/predict", content=opening, headers=headers), 400, 422)
-    assert httpx.get(f"{server.url}/healthz").status_code == 200
+        assert_refused(server.client.post("/predict", content=opening, headers=headers), 400, 422)
+    assert server.client.get("/healthz").status_code == 200
 
 
 def test_the_refusal_says_where_and_what_was_expected(server: Any) -> None:
-    error = assert_refused(httpx.post(f"{server.url}/predict", json=line(quantity="2")), 422)
+    error = assert_refused(server.client.post("/predict", json=line(quantity="2")), 422)
     assert error["what"] == "Expected int, got str at $.lines[0].quantity."
 
 
 def test_of_a_repeated_key_the_last_counts(server: Any) -> None:
     body = b'{"basket_id": "1", "basket_id": "2", "lines": [{"prod_code": "P", "quantity": 1, "spend": 1}]}'
-    answer = httpx.post(f"{server.url}/predict", content=body, headers={"content-type": "application/json"})
+    answer = server.client.post("/predict", content=body, headers={"content-type": "application/json"})
     assert answer.json()["basket_id"] == "2"
 
 
 @pytest.mark.parametrize("path", PATHS)
 @pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "OPTIONS"])
 def test_another_method_is_405_and_post_is_named(server: Any, path: str, method: str) -> None:
-    answer = httpx.request(method, server.url + path)
+    answer = server.client.request(method, path)
     assert_refused(answer, 405)
     assert answer.headers["allow"] == "POST"
 
 
 def test_a_method_that_another_route_lacks_is_405(server: Any) -> None:
-    assert_refused(httpx.post(f"{server.url}/healthz"), 405)
+    assert_refused(server.client.post("/healthz"), 405)
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/predict/", "/predict/batch/x", "/../etc/passwd", "/docs/x"])
 def test_a_path_that_isnt_there_is_404(server: Any, path: str) -> None:
-    assert_refused(httpx.get(server.url + path), 404)
+    assert_refused(server.client.get(path), 404)
 
 
 @pytest.mark.parametrize(
@@ -167,29 +167,29 @@ def test_a_path_that_isnt_there_is_404(server: Any, path: str) -> None:
     ],
 )
 def test_a_body_that_isnt_declared_as_plain_json_is_415(server: Any, headers: dict[str, str]) -> None:
-    assert_refused(httpx.post(f"{server.url}/predict", content=json.dumps(basket()), headers=headers), 415)
+    assert_refused(server.client.post("/predict", content=json.dumps(basket()), headers=headers), 415)
 
 
 @pytest.mark.parametrize("kind", ["application/json", "Application/JSON; charset=utf-8", "application/problem+json"])
 def test_json_by_any_of_its_names_is_taken(server: Any, kind: str) -> None:
     headers = {"content-type": kind}
-    assert httpx.post(f"{server.url}/predict", content=json.dumps(basket()), headers=headers).status_code == 200
+    assert server.client.post("/predict", content=json.dumps(basket()), headers=headers).status_code == 200
 
 
 def test_a_body_beyond_the_limit_is_413_declared_or_not(server: Any) -> None:
     large = json.dumps(basket(lines=[LINE] * 10_000)).encode()
     headers = {"content-type": "application/json"}
-    assert_refused(httpx.post(f"{server.url}/predict", content=large, headers=headers), 413)
+    assert_refused(server.client.post("/predict", content=large, headers=headers), 413)
 
     def pieces() -> Any:
         for start in range(0, len(large), 10_000):
             yield large[start : start + 10_000]
 
-    assert_refused(httpx.post(f"{server.url}/predict", content=pieces(), headers=headers), 413)
+    assert_refused(server.client.post("/predict", content=pieces(), headers=headers), 413)
 
 
 def test_a_batch_beyond_the_limit_is_refused_with_both_numbers(server: Any) -> None:
-    error = assert_refused(httpx.post(f"{server.url}/predict/batch", json={"baskets": [basket()] * 201}), 422)
+    error = assert_refused(server.client.post("/predict/batch", json={"baskets": [basket()] * 201}), 422)
     assert "201" in error["what"]
     assert "200" in error["what"]
 
@@ -233,7 +233,7 @@ def test_a_client_that_hangs_up_in_its_body_harms_nobody(server: Any) -> None:
     for _ in range(5):
         with server.connect() as sock:
             sock.sendall(HEAD + b"Content-Length: 100\r\n\r\n{")
-    assert httpx.post(f"{server.url}/predict", json=basket()).status_code == 200
+    assert server.client.post("/predict", json=basket()).status_code == 200
 
 
 def test_what_isnt_http_is_refused(server: Any) -> None:
@@ -254,7 +254,7 @@ def test_headers_without_end_are_431(server: Any) -> None:
         with contextlib.suppress(ConnectionError):
             answer = receive_all(sock)
         assert answer.startswith(b"HTTP/1.1 431 ") or not answer  # a reset may outrun the answer
-    assert httpx.get(f"{server.url}/healthz").status_code == 200
+    assert server.client.get("/healthz").status_code == 200
 
 
 @pytest.mark.parametrize(
@@ -304,8 +304,8 @@ def test_refusals_are_logged_and_counted_without_what_was_sent(
     start: Callable[..., Any], wait: Callable[[Callable[[], bool]], None]
 ) -> None:
     server = start()
-    httpx.post(f"{server.url}/predict", json=line(**{SECRET: SECRET}))
-    httpx.post(f"{server.url}/predict", content=f'{{"{SECRET}', headers={"content-type": "application/json"})
+    server.client.post("/predict", json=line(**{SECRET: SECRET}))
+    server.client.post("/predict", content=f'{{"{SECRET}', headers={"content-type": "application/json"})
     wait(lambda: len(server.logged()) == 2)
     assert [entry["status"] for entry in server.logged()] == [422, 400]
     assert all(entry["what"] and entry["route"] == "/predict" for entry in server.logged())
