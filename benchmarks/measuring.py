@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -45,30 +46,46 @@ class Ran:
     output: str
 
 
+# A process starts with the peak of the one that forked it on its record: measured from a large test runner, everything
+# would look large. So a small process stands between, and reports what its only child used.
+_BETWEEN = """
+import json, os, sys
+child = os.posix_spawnp(sys.argv[2], sys.argv[2:], os.environ)
+_, status, used = os.wait4(child, 0)
+record = {"cpu_s": used.ru_utime + used.ru_stime, "peak": used.ru_maxrss, "code": os.waitstatus_to_exitcode(status)}
+with open(sys.argv[1], "w") as file:
+    json.dump(record, file)
+"""
+
+
 def run(command: Sequence[str | Path], folder: Path, environ: Mapping[str, str] | None = None) -> Ran:
     """Run to its end in `folder`, output kept in a file there so that no pipe can fill."""
-    captured = folder / ".measured.out"
+    captured, record = folder / ".measured.out", folder / ".measured.json"
+    record.unlink(missing_ok=True)
     with captured.open("w+") as stream, (folder / ".measured.err").open("w") as errors:
         began = time.perf_counter()
         process = subprocess.Popen(
-            [str(part) for part in command],
+            [sys.executable, "-S", "-c", _BETWEEN, str(record), *map(str, command)],
             cwd=folder,
             env={**os.environ, **(environ or {})},
             stdin=subprocess.DEVNULL,
             stdout=stream,
             stderr=errors,
+            start_new_session=True,
         )
         try:
-            _, status, used = os.wait4(process.pid, 0)
+            process.wait()
         except BaseException:
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
             raise
         seconds = time.perf_counter() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
         stream.seek(0)
         output = stream.read()
+    if not record.exists():
+        raise SystemExit(f"{command[0]} couldn't be started:\n{(folder / '.measured.err').read_text()[-2000:]}")
+    used = json.loads(record.read_text())
     unit = 1 if sys.platform == "darwin" else 1024  # ru_maxrss: bytes there, KiB here
-    return Ran(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss * unit / 1e6, process.returncode, output)
+    return Ran(seconds, used["cpu_s"], used["peak"] * unit / 1e6, used["code"], output)
 
 
 def checked(ran: Ran, what: str, folder: Path) -> Ran:
