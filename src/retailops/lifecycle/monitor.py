@@ -56,7 +56,7 @@ def monitor(target: Target, hours: float | None, output: Path | None, progress: 
 
 def _gates(reading: dict[str, Any], limits: Any, p95_ms: float) -> list[Gate]:
     """Latency and errors from the first request on; drift and coverage only with enough predictions to tell."""
-    if not reading["requests"]:
+    if not reading["latency_ms"]:
         return []
     found = [
         Gate("P95 ms", reading["latency_ms"]["p95"], p95_ms, "at most"),

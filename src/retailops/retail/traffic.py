@@ -55,7 +55,7 @@ def summarise(
 
 
 def _percentiles(values: NDArray[np.float64]) -> dict[str, float]:
-    return {f"p{share}": float(np.percentile(values, share)) if len(values) else 0.0 for share in PERCENTILES}
+    return {f"p{share}": float(np.percentile(values, share)) for share in PERCENTILES} if len(values) else {}
 
 
 def _histogram(values: NDArray[np.float64]) -> dict[str, list[float]]:

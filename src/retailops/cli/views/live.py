@@ -19,8 +19,8 @@ Result = Mapping[str, Any]
 def deployed(console: Console, result: Result) -> None:
     """The address, and the proof that it answers as it should."""
     endpoint = result["endpoint"]
-    if endpoint.get("gates"):
-        show(console, gate_table(endpoint["gates"]))
+    if result.get("gates"):
+        show(console, gate_table(result["gates"]))
         console.print()
     address(console, endpoint)
 
@@ -43,7 +43,8 @@ def served(console: Console, result: Result) -> None:
 def status(console: Console, result: Result) -> None:
     """What stands, from data to endpoint."""
     title(console, result["project"])
-    facts(console, {name: value for name, value in result.items() if name not in ("project", "endpoint")})
+    rows = {name.replace("_", " "): value for name, value in result.items() if name not in ("project", "endpoint")}
+    facts(console, rows)
     endpoint = result["endpoint"]
     console.print()
     if not endpoint:
@@ -67,7 +68,7 @@ def monitored(console: Console, result: Result) -> None:
         {
             "requests": result["requests"],
             "answers": ", ".join(f"{status}: {number(count)}" for status, count in result["statuses"].items()),
-            "latency": ", ".join(f"{name} {number(value)} ms" for name, value in latency.items()),
+            "latency": ", ".join(f"{name} {number(value)} ms" for name, value in latency.items()) or None,
             "coverage": percent(result["coverage"]),
         },
     )
