@@ -134,7 +134,9 @@ class Candidate:
             self._old.close()
         if self._stage is None:
             os._exit(1)  # still loading, nobody is being served
-        self._stage.loop.call_soon_threadsafe(self._stage.server.leave, False, 0.0)
+        # It may have been public for a moment: who is connected gets told to go before the connection ends.
+        server = self._stage.server
+        self._stage.loop.call_soon_threadsafe(server.leave, False, server.live.limits.drain_s)
         last_resort = threading.Timer(LEASE_S, os._exit, (1,))
         last_resort.daemon = True
         last_resort.start()

@@ -18,6 +18,7 @@ from retailops.targets.local.processes import start_time
 READY_S = 60.0
 ANSWER_S = 20.0  # longer than the lease between the two servers, so that they settle it first
 _LINES = 15
+_LEAVE_S = 10.0
 
 
 class _Detached(subprocess.Popen[bytes]):
@@ -73,13 +74,15 @@ class Candidate:
         self._channel.close()
 
     def withdraw(self) -> None:
-        """End it, unless it may be live already; then it decides alone."""
+        """End it, unless it may be live already; then it decides alone.
+
+        The end of the channel is all it needs to hear: it lets whoever it was serving go, and leaves.
+        """
         self._channel.close()
         if self._committed:
             return
-        self._process.send_signal(signal.SIGINT)
         try:
-            self._process.wait(timeout=5)
+            self._process.wait(timeout=_LEAVE_S)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
