@@ -56,6 +56,12 @@ def test_an_unknown_product_lowers_the_coverage_and_nothing_else_fails(server: A
     assert both == pytest.approx(known / 2)
 
 
+def test_a_basket_id_may_be_a_number_as_in_the_files(server: Any, basket: dict[str, Any]) -> None:
+    answer = server.client.post("/predict", json={**basket, "basket_id": 994100100000001})
+    assert answer.status_code == 200
+    assert answer.json()["basket_id"] == "994100100000001"
+
+
 def test_only_the_lines_are_needed(server: Any, basket: dict[str, Any]) -> None:
     bare = {"basket_id": "1", "lines": basket["lines"]}
     assert server.client.post("/predict", json=bare).status_code == 200

@@ -45,7 +45,8 @@ INVALID = {
     "a weekday that doesn't exist": basket(shop_weekday=8),
     "an hour that doesn't exist": basket(shop_hour=24),
     "null lines": basket(lines=None),
-    "a number as basket_id": basket(basket_id=994100100000001),
+    "a negative basket_id": basket(basket_id=-1),
+    "a fraction as basket_id": basket(basket_id=9.9410010e14),
     "too many lines": basket(lines=[LINE] * 51),
 }
 

@@ -20,6 +20,7 @@ from retailops.retail.leanings import Leanings
 
 Code = Annotated[str, Meta(min_length=1, max_length=64)]
 Text = Annotated[str, Meta(max_length=64)]
+Number = Annotated[int, Meta(ge=0, le=2**63 - 1)]
 
 KEYS = tuple(label.lower() for label in LABELS)  # of the probabilities in an answer
 GOLDEN_TOLERANCE = 1e-5  # of a probability; features must be equal
@@ -57,7 +58,7 @@ class Line(msgspec.Struct, forbid_unknown_fields=True, gc=False):
 class Basket(msgspec.Struct, forbid_unknown_fields=True):
     """One basket's lines. What is left out is filled with what was commonest in training."""
 
-    basket_id: Code
+    basket_id: Code | Number  # the published files have numbers; the answer repeats it as text
     lines: Annotated[list[Line], Meta(min_length=1)]
     shop_weekday: Annotated[int, Meta(ge=1, le=7)] | None = None  # 1 = Sunday
     shop_hour: Annotated[int, Meta(ge=0, le=23)] | None = None
@@ -117,7 +118,7 @@ class Predictor:
             coverage.append(known / len(basket.lines))
         found = self._classifier.probabilities(as_matrix(rows)).tolist()
         return [
-            Scored(self._answer(basket.basket_id, probabilities, share), row)
+            Scored(self._answer(str(basket.basket_id), probabilities, share), row)
             for basket, probabilities, share, row in zip(baskets, found, coverage, rows, strict=True)
         ]
 
