@@ -13,13 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.retail.market import Market, market
+from tests.retail.market import Market, balance, market
 
 from retailops.errors import DataError, RetailOpsError
 from retailops.progress import Silent
 from retailops.retail.leanings import FEATURES, WEIGHTS, Catalogue, Leanings, Lines, choose_weight, fit, fit_out_of_fold
 from retailops.retail.leanings.fit import _folds
 from retailops.retail.leanings.lines import Floats
+from retailops.retail.leanings.prior import PriorFit
 
 
 @pytest.fixture(scope="module")
@@ -142,12 +143,47 @@ def test_baskets_without_a_say_get_the_neutral_value(learned: Leanings) -> None:
 
 def test_a_new_product_gets_what_its_attributes_say(town: Market, learned: Leanings) -> None:
     dear, known = learned.posterior_of("new", {"fine": "F3", "coarse": "C0"}, 240.0)
-    cheap, _ = learned.posterior_of("new", {"fine": "F3", "coarse": "C0"}, 100.0)
+    # At half its category's price: the rarest products of this town are in the middle, which weighs against it.
+    cheap, _ = learned.posterior_of("new", {"fine": "F3", "coarse": "C0"}, 75.0)
     assert not known
     assert sum(dear) == pytest.approx(1.0)
     assert dear[2] > 0.5 > dear[0]
     assert cheap[0] == max(cheap)
     assert learned.posterior_of("P0003", {}, 0.0) == (tuple(learned.posterior[3].tolist()), True)
+
+
+def test_what_sells_little_is_taken_to_lean_as_other_slow_sellers_do() -> None:
+    rng = np.random.default_rng(3)
+    products, baskets = 400, 3000
+    # The better half sells 20 times as much and leans; the other half is in the middle. Categories know nothing of it.
+    truth = np.where(np.arange(products) < products // 2, rng.choice([0, 2], products), 1)
+    demand = np.where(truth == 1, 0.05, 1.0)
+    drawn = rng.choice(products, (baskets, 3), p=demand / demand.sum())
+    keys = np.unique(np.stack([np.repeat(np.arange(baskets), 3), drawn.ravel()], axis=1), axis=0)
+    ones = np.ones(len(keys), dtype=np.int64)
+    lines = Lines(keys[:, 0].astype(np.int32), keys[:, 1].astype(np.int32), ones, ones, baskets)
+    category = np.array([f"F{i % 5}" for i in range(products)], dtype=object)
+    catalogue = Catalogue(
+        np.array([f"P{i:03d}" for i in range(products)], dtype=object), {"fine": category}, np.full(products, 100.0)
+    )
+    # With labels this noisy the few baskets of a slow seller can't tell alone.
+    score = balance(lines, truth, "one")
+    y = np.where(score < -0.23, 0, np.where(score > 0.19, 2, 1))
+    y = np.where(rng.random(baskets) < 0.5, rng.integers(0, 3, baskets), y)
+    leanings = fit(lines, y, catalogue, weight="one")
+    posterior, known = leanings.posteriors(catalogue)
+    slow = known & (truth == 1)
+    assert 50 < slow.sum() < 200  # some were never sold
+    assert np.mean(posterior[slow].argmax(axis=1) == 1) > 0.9
+    assert leanings.posterior_of("new", {"fine": "F3"}, 100.0)[0][1] > 0.8
+    assert np.mean(posterior[truth != 1].argmax(axis=1) == truth[truth != 1]) > 0.9
+
+
+@pytest.mark.parametrize("counts", [[0, 0, 0], [7, 7, 7], [7, 0, 7]])
+def test_where_products_sell_alike_popularity_says_nothing(counts: list[int]) -> None:
+    catalogue = Catalogue(np.array(["A", "B", "C"], dtype=object), {}, np.ones(3))
+    told = PriorFit(catalogue, np.array(counts)).refit(np.eye(4)[:3])
+    assert told.tobytes() == np.tile(told[0], (3, 1)).tobytes()
 
 
 @pytest.mark.parametrize("attributes", [{}, {"fine": None, "coarse": ""}, {"fine": "never seen"}, {"colour": "red"}])

@@ -135,9 +135,10 @@ def _learn(
     """Sweeps of: balance of each basket, link, likelihood of every leaning of every product, prior, posterior."""
     rng = np.random.default_rng(seed)
     y = y.astype(np.int32)
-    seen = np.bincount(lines.product, minlength=len(catalogue)) > 0
+    counts = np.bincount(lines.product, minlength=len(catalogue))
+    seen = counts > 0
     posterior = _first_guess(lines, y, len(catalogue), weight)
-    attributes = PriorFit(catalogue)
+    attributes = PriorFit(catalogue, counts)
     link: Link | None = None
     for sweep in range(sweeps):
         value, say = _balances(lines, posterior, weight)
