@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from retailops.errors import DataError
@@ -43,7 +44,8 @@ class Silver:
             codes = codes * len(part.dictionary) + part.indices.to_numpy()
         # numpy sorts 16-bit numbers by radix, which is stable and takes one pass
         order = np.argsort(codes.astype(np.uint16) if codes.max() < 1 << 16 else codes, kind="stable")
-        rows = table.drop_columns(list(PARTITIONS)).take(pa.array(order.astype(np.int32))).combine_chunks()
+        plain = table.drop_columns(list(PARTITIONS))
+        rows = pc.take(plain, pa.array(order.astype(np.int32)), boundscheck=False).combine_chunks()
         found, sizes = np.unique(codes, return_counts=True)
         starts = np.cumsum(sizes) - sizes
         for code, start, size in zip(found.tolist(), starts.tolist(), sizes.tolist(), strict=True):
