@@ -1,6 +1,7 @@
 """The same ETL in plain pandas, as a careful data scientist would write it: the yardstick of benchmarks/etl.py.
 
-Usage: python benchmarks/pandas_etl.py INPUT OUTPUT   (INPUT: one CSV or a folder of them, as published and with labels)
+Usage: python benchmarks/pandas_etl.py INPUT OUTPUT [READER]
+INPUT: one CSV or a folder of them, as published and with labels. READER: pandas' engine, "c" (its own) or "pyarrow".
 
 Everything is read into memory at once, as text, so that a bad value costs its row and not the run.
 """
@@ -33,12 +34,12 @@ CONSTANT = [
 OPTIONAL = ["CUST_CODE", "CUST_PRICE_SENSITIVITY", "CUST_LIFESTAGE"]
 
 
-def load(source: Path) -> pd.DataFrame:
+def load(source: Path, reader: str) -> pd.DataFrame:
     """Every row as text; low-cardinality columns as categories, which is what makes pandas fast here."""
     files = sorted(source.glob("*.csv")) if source.is_dir() else [source]
     frames = []
     for file in files:
-        frame = pd.read_csv(file, dtype=str, engine="pyarrow").rename(columns=RENAME)
+        frame = pd.read_csv(file, dtype=str, engine=reader).rename(columns=RENAME)
         frame["file"] = file.name
         frame["line"] = range(2, len(frame) + 2)
         frames.append(frame)
@@ -141,9 +142,9 @@ def gold(silver: pd.DataFrame) -> pd.DataFrame:
     return out.rename_axis("basket_id").reset_index().sort_values(["shop_week", "basket_id"], ignore_index=True)
 
 
-def main(source: Path, output: Path) -> None:
+def main(source: Path, output: Path, reader: str = "c") -> None:
     output.mkdir(parents=True, exist_ok=True)
-    rows = load(source)
+    rows = load(source, reader)
     typed, reason = validate(rows)
     silver, later, duplicates = deduplicate(typed[reason.isna()])
     reason = reason.fillna(later)
@@ -167,4 +168,4 @@ def main(source: Path, output: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), Path(sys.argv[2]))
+    main(Path(sys.argv[1]), Path(sys.argv[2]), *sys.argv[3:])
