@@ -100,7 +100,7 @@ def _ordered(codes: pa.Array, values: pa.Array) -> pa.Array:
 
 
 def _at(values: pa.Array, codes: pa.Array) -> pa.Array:
-    """`values` at `codes`, which are those of a dictionary of that length: checking them again would cost a third more."""
+    """`values` at `codes`, which are of a dictionary of that length: to check them again would cost a third more."""
     return pc.take(values, codes, boundscheck=False)
 
 
