@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from retailops.retail import bundle as bundles
 from retailops.retail import leanings as leaning_module
+from retailops.retail.bundle import Bundle
 from retailops.retail.features import BY_NAME, SETS, Feature
 from retailops.retail.leanings import Leanings
 
@@ -100,6 +102,12 @@ class Encoder:
             if feature.categorical:
                 vocabularies[feature.name] = tuple(item["vocabulary"])
         return cls(tuple(features), vocabularies, fills, leanings)
+
+    @classmethod
+    def of(cls, bundle: Bundle) -> Encoder:
+        """The encoder that a bundle was trained with."""
+        leanings = Leanings.from_json(bundle.json(bundles.LEANINGS)) if bundle.has(bundles.LEANINGS) else None
+        return cls.from_json(bundle.json(bundles.ENCODER), leanings)
 
     @property
     def hash(self) -> str:

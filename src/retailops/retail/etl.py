@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-import json
-import os
 import shutil
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -24,6 +22,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from retailops.errors import DataError, GateFailed, TargetFailed
+from retailops.files import write_json
 from retailops.progress import Progress
 from retailops.retail import blocks, chunks, contract, quarantine, sources
 from retailops.retail.chunks import Chunk, OutOfOrder
@@ -104,12 +103,7 @@ def run(source: Path, output: Path, options: EtlOptions, progress: Progress, *, 
         raise TargetFailed(
             f"The ETL stopped at the disk: {error}.", "Free space or mend it, and run it again."
         ) from error
-    temporary = output / (MANIFEST + ".tmp")
-    with temporary.open("w") as stream:
-        json.dump(manifest, stream, indent=1)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(output / MANIFEST)
+    write_json(output / MANIFEST, manifest)
     return Dataset.open(output)
 
 

@@ -6,7 +6,7 @@ same number from the lines of one request. Money is integer pence on both sides,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -152,8 +152,3 @@ SETS: dict[str, tuple[str, ...]] = {
 def gold_columns() -> list[tuple[str, str]]:
     """(name, SQL aggregate) for every feature of the table, for `SELECT … FROM silver GROUP BY BASKET_ID`."""
     return [(feature.name, feature.sql) for feature in TABLE]
-
-
-def select(names: Sequence[str]) -> tuple[Feature, ...]:
-    """The features of these names, in this order."""
-    return tuple(BY_NAME[name] for name in names)

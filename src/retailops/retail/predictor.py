@@ -16,7 +16,6 @@ from retailops.retail.bundle import Bundle
 from retailops.retail.classifier import Classifier
 from retailops.retail.columns import LABELS, WORDS
 from retailops.retail.encoder import Encoder, OnlineEncoder, as_matrix
-from retailops.retail.leanings import Leanings
 
 Code = Annotated[str, Meta(min_length=1, max_length=64)]
 Text = Annotated[str, Meta(max_length=64)]
@@ -94,8 +93,7 @@ class Predictor:
         self.bundle_hash = bundle.hash
         self.card: dict[str, Any] = bundle.json(bundles.CARD)
         self.golden: list[dict[str, Any]] = bundle.json(bundles.GOLDEN)
-        leanings = Leanings.from_json(bundle.json(bundles.LEANINGS)) if bundle.has(bundles.LEANINGS) else None
-        encoder = Encoder.from_json(bundle.json(bundles.ENCODER), leanings)
+        encoder = Encoder.of(bundle)
         self.feature_names = encoder.names
         self._encoder = OnlineEncoder(encoder)
         self._classifier = Classifier(bundle.read(bundles.MODEL))

@@ -20,7 +20,6 @@ from retailops.retail.classifier import Classifier
 from retailops.retail.columns import LABELS
 from retailops.retail.dataset import Dataset
 from retailops.retail.encoder import Encoder, as_matrix
-from retailops.retail.leanings import Leanings
 from retailops.retail.predictor import KEYS
 from retailops.retail.tables import Baskets
 
@@ -78,8 +77,7 @@ class Scorer:
     """A verified bundle that scores whole tables: the same numbers as the server's, basket by basket."""
 
     def __init__(self, bundle: Bundle, threads: int = 2) -> None:
-        self.leanings = Leanings.from_json(bundle.json(bundles.LEANINGS)) if bundle.has(bundles.LEANINGS) else None
-        self.encoder = Encoder.from_json(bundle.json(bundles.ENCODER), self.leanings)
+        self.encoder = Encoder.of(bundle)
         self.classifier = Classifier(bundle.read(bundles.MODEL), threads)
 
     def score(self, baskets: Baskets) -> pa.Table:
@@ -92,13 +90,14 @@ class Scorer:
         return pa.table([pa.array(column) for column in columns], schema=SCHEMA)
 
     def _leanings(self, baskets: Baskets) -> tuple[NDArray[np.float64] | None, NDArray[np.float64]]:
-        if self.leanings is None:
+        leanings = self.encoder.leanings
+        if leanings is None:
             return None, np.ones(len(baskets))
-        posteriors, known = self.leanings.posteriors(baskets.variants)
+        posteriors, known = leanings.posteriors(baskets.variants)
         lines = baskets.lines
         total = np.bincount(lines.basket, minlength=len(baskets))
         found = np.bincount(lines.basket, weights=known[lines.product], minlength=len(baskets))
-        return self.leanings.features(lines, posteriors), found / total
+        return leanings.features(lines, posteriors), found / total
 
 
 def export(predictions: Path, path: Path) -> None:

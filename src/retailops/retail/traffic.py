@@ -39,14 +39,14 @@ def summarise(
             covered.append(float(record["coverage"]))
     requests = sum(statuses.values())
     errors = sum(count for status, count in statuses.items() if int(status) >= 500)
-    predicted = np.array(labels, dtype=np.int64)
+    predicted, milliseconds = np.array(labels, dtype=np.int64), np.array(latencies)
     return {
         "requests": requests,
         "statuses": statuses,
         "error_rate": errors / requests if requests else 0.0,
         "predictions": len(labels),
-        "latency_ms": _percentiles(np.array(latencies)),
-        "latency_histogram": _histogram(np.array(latencies)),
+        "latency_ms": _percentiles(milliseconds),
+        "latency_histogram": _histogram(milliseconds),
         "mix": _mix(predicted),
         "training_mix": dict(zip(LABELS, reference["bins"][PREDICTIONS]["shares"], strict=True)),
         "coverage": float(np.mean(covered)) if covered else None,

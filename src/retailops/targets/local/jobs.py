@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from types import FrameType
@@ -19,6 +19,7 @@ from retailops import files
 from retailops.errors import BY_CODE, Interrupted, RetailOpsError, TargetFailed
 from retailops.ports import Job, JobResult
 from retailops.progress import Progress
+from retailops.targets.local import processes
 from retailops.targets.local.workspace import Workspace
 
 WORKER = (sys.executable, "-P", "-m", "retailops.worker")  # -P: a user's ./random.py must not shadow the library's
@@ -68,7 +69,7 @@ class LocalJobs:
         found = []
         for record in sorted(self._jobs.glob(f"*/{_PROCESS}")):
             process = files.read_json(record)
-            if isinstance(process, dict) and _is_same(int(process["pid"]), float(process["born"])):
+            if isinstance(process, dict) and processes.is_same(int(process["pid"]), float(process["born"])):
                 found.append((record.parent.name, int(process["pid"])))
         return found
 
@@ -101,7 +102,7 @@ class LocalJobs:
                 pass_fds=(held,),
             )
             try:
-                files.write_json(folder / _PROCESS, {"pid": process.pid, "born": _born(process.pid)})
+                files.write_json(folder / _PROCESS, {"pid": process.pid, "born": processes.start_time(process.pid)})
                 reported = _follow(process.stdout, log, progress)
                 code = process.wait()
             finally:
@@ -218,28 +219,7 @@ def end_family(pid: int) -> None:
         family = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
     except psutil.NoSuchProcess:
         return
-    for end in (psutil.Process.terminate, psutil.Process.kill):
-        for process in family:
-            with suppress(psutil.NoSuchProcess):
-                end(process)
-        family = psutil.wait_procs(family, _PATIENCE_S)[1]
-
-
-def _born(pid: int) -> float:
-    """When the process started, in seconds since 1970."""
-    import psutil
-
-    return float(psutil.Process(pid).create_time())
-
-
-def _is_same(pid: int, born: float) -> bool:
-    """A pid alone may be somebody else's by now. A corrected clock moves the time of birth a little."""
-    import psutil
-
-    try:
-        return abs(_born(pid) - born) < 2.0
-    except psutil.NoSuchProcess:
-        return False
+    processes.end(family, signal.SIGTERM, _PATIENCE_S)
 
 
 @contextmanager

@@ -23,13 +23,20 @@ def start_time(pid: int) -> float:
     return float(psutil.Process(pid).create_time())
 
 
+def is_same(pid: int, started: float) -> bool:
+    """Whether this number still is the process that started then; it may be another's by now."""
+    try:
+        return abs(start_time(pid) - started) <= _CLOCK_S
+    except psutil.NoSuchProcess:
+        return False
+
+
 def alive(pid: int, started: float) -> bool:
-    """Whether exactly this process still runs. A number that another process got since doesn't count."""
+    """Whether exactly this server still runs. A number that another process got since doesn't count."""
     _reap(pid)
     try:
         process = psutil.Process(pid)
-        same = abs(process.create_time() - started) <= _CLOCK_S
-        return same and process.status() != psutil.STATUS_ZOMBIE and MODULE in process.cmdline()
+        return is_same(pid, started) and process.status() != psutil.STATUS_ZOMBIE and MODULE in process.cmdline()
     except psutil.NoSuchProcess:
         return False
     except psutil.AccessDenied:
