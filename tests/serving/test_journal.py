@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
+import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -59,6 +61,24 @@ def test_two_servers_append_to_one_file(tmp_path: Path, metrics: Metrics, journa
     other.close()
     versions = [json.loads(line)["version"] for line in today(tmp_path).read_text().splitlines()]
     assert sorted(versions) == [3] * 500 + [4] * 500
+
+
+def test_another_servers_unfinished_write_is_not_taken_for_half_a_line(tmp_path: Path, journal: Journal) -> None:
+    with today(tmp_path).open("w") as other:
+        fcntl.flock(other, fcntl.LOCK_EX)
+        other.write('{"version":')
+        other.flush()
+        journal.predicted(SCORED, 0.001)
+        closing = threading.Thread(target=journal.close)
+        closing.start()
+        closing.join(timeout=0.5)
+        assert closing.is_alive()  # it waits for the other server, and doesn't write into its line
+        other.write(" 4}\n")
+        other.flush()
+        fcntl.flock(other, fcntl.LOCK_UN)
+        closing.join(timeout=10)
+    lines = today(tmp_path).read_text().splitlines()
+    assert [json.loads(line)["version"] for line in lines] == [4, 3]
 
 
 def test_files_past_their_retention_are_removed(tmp_path: Path, metrics: Metrics) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import logging
 import os
 import queue
 import threading
 import time
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
@@ -133,8 +135,9 @@ class _Disk:
             self._forget(today)
         view = memoryview(lines)
         try:
-            while view:
-                view = view[os.write(self._file, view) :]
+            with _alone(self._file):
+                while view:
+                    view = view[os.write(self._file, view) :]
         except OSError:
             self.close()  # the next append looks whether a half line was left
             raise
@@ -142,9 +145,10 @@ class _Disk:
     def _open(self, day: date) -> int:
         path = self._folder / f"predictions-{day:%Y%m%d}.jsonl"
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
-        size = os.fstat(file).st_size
-        if size and os.pread(file, 1, size - 1) != b"\n":  # a killed server left half a line: don't glue ours to it
-            os.write(file, b"\n")
+        with _alone(file):
+            size = os.fstat(file).st_size
+            if size and os.pread(file, 1, size - 1) != b"\n":  # a killed server left half a line: don't glue ours to it
+                os.write(file, b"\n")
         return file
 
     def _forget(self, today: date) -> None:
@@ -157,6 +161,16 @@ class _Disk:
         if self._file >= 0:
             os.close(self._file)
         self._file, self._day = -1, None
+
+
+@contextlib.contextmanager
+def _alone(file: int) -> Iterator[None]:
+    """Nobody else appends meanwhile: a file's size shows another server's write while it is still under way."""
+    fcntl.flock(file, fcntl.LOCK_EX)
+    try:
+        yield
+    finally:
+        fcntl.flock(file, fcntl.LOCK_UN)
 
 
 class _Clock:
