@@ -7,7 +7,9 @@ removing what isn't there is success. What a target can't do raises `Unsupported
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -15,16 +17,98 @@ from retailops.config import Config
 from retailops.progress import Progress
 from retailops.retail.dataset import Dataset
 
+NOTHING: AbstractSet[str] = frozenset()
+
 
 @dataclass(frozen=True)
 class Change:
     """Something that a command would create, update or delete, or an audit found still there."""
 
-    action: Literal["create", "update", "delete", "left"]
+    action: Literal["create", "update", "replace", "delete", "left"]
     kind: str  # "folder", "process", …
     name: str
     detail: str = ""
     monthly_usd: float = 0.0
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How infrastructure is to stand. None leaves a thing as it stands now, or at its default when nothing does."""
+
+    expires: datetime | None = None  # UTC; from then on `teardown --expired` removes it
+    parked: bool | None = None  # nothing that is paid by the hour and can be had again; data stays
+    allow_replace: bool = False  # a cluster, bucket, key or network may be destroyed and made anew
+
+
+AS_IT_STANDS = Terms()
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What stands of a project's infrastructure at this moment."""
+
+    resources: int  # 0: nothing
+    parked: bool = False
+    expires: datetime | None = None  # UTC
+    drift: tuple[Change, ...] = ()  # what was changed outside of retailops since it was built
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class CostLine:
+    """One line of a monthly bill: `monthly_usd` = quantity × unit_usd, rounded to the cent."""
+
+    part: Literal["infrastructure", "data", "training", "serving", "logs"]
+    name: str
+    quantity: float  # a month
+    unit: str  # "hour", "GB", "million requests", …
+    unit_usd: float
+    monthly_usd: float
+    source: str  # where the unit price was read
+    dated: str  # ISO 8601 day of that reading
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """The monthly bill of one way to run the project."""
+
+    scenario: str  # "always", "working-hours", "parked"
+    lines: tuple[CostLine, ...]
+
+    @property
+    def monthly_usd(self) -> float:
+        return round(sum(line.monthly_usd for line in self.lines), 2)
+
+
+@dataclass(frozen=True)
+class Advice:
+    """A choice with a price on both sides: which is cheaper for what was declared, and why."""
+
+    subject: str
+    choice: str
+    reason: str
+    monthly_usd: Mapping[str, float]  # each way's price
+
+
+@dataclass(frozen=True)
+class Spend:
+    """What was really billed."""
+
+    month_to_date_usd: float
+    forecast_usd: float | None  # None: too early in the month, or too new an account, to tell
+    by_service: Mapping[str, float]
+    since: str  # ISO 8601 day
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that the doctor looked at."""
+
+    check: str
+    state: Literal["ok", "warning", "failed", "skipped"]
+    what: str
+    fix: str = ""
 
 
 @dataclass(frozen=True)
@@ -145,20 +229,46 @@ class Watch(Protocol):
 
 
 class Infra(Protocol):
-    def changes(self) -> list[Change]:
-        """What `apply` would create; empty when everything stands."""
+    def changes(self, terms: Terms = AS_IT_STANDS) -> list[Change]:
+        """What `apply` would create, update, replace or delete; empty when everything stands. Changes nothing."""
 
-    def apply(self, progress: Progress) -> None:
-        """Create what is missing."""
+    def apply(self, progress: Progress, terms: Terms = AS_IT_STANDS) -> None:
+        """Make it so. Twice is harmless; what was cut short goes on."""
 
-    def removals(self) -> list[Change]:
+    def standing(self) -> Standing:
+        """What stands now, asked and not remembered."""
+
+
+class Removal(Protocol):
+    """`keep` names what is spared: "data" is the lake and what is needed to read it."""
+
+    def removals(self, keep: AbstractSet[str] = NOTHING) -> list[Change]:
         """Everything of this project that stands now, in the order it would be removed."""
 
-    def remove(self, progress: Progress) -> None:
+    def remove(self, progress: Progress, keep: AbstractSet[str] = NOTHING) -> None:
         """Remove all of it. Nothing there is success."""
 
-    def left(self) -> list[Change]:
+    def left(self, keep: AbstractSet[str] = NOTHING) -> list[Change]:
         """An independent look, not from our own records: what of this project still exists."""
+
+
+class Costs(Protocol):
+    def estimates(self) -> list[Estimate]:
+        """The price of what the config declares, offline, one estimate a scenario. A missing price is an error."""
+
+    def advice(self) -> list[Advice]:
+        """Choices whose better side depends on the declared traffic."""
+
+    def live(self) -> Spend:
+        """What was billed for this project."""
+
+
+class Doctor(Protocol):
+    def findings(self, progress: Progress) -> Iterator[Finding]:
+        """Look at everything that this config needs before it can work. Changes nothing."""
+
+    def policy(self) -> Mapping[str, Any]:
+        """The least rights that this config needs, as the document its cloud takes; empty where none are."""
 
 
 @dataclass(frozen=True)
@@ -173,3 +283,6 @@ class Target:
     serving: Serving
     watch: Watch
     infra: Infra
+    removal: Removal
+    costs: Costs
+    doctor: Doctor

@@ -13,16 +13,16 @@ import retailops
 from retailops.cli import flags as global_flags
 from retailops.cli import usage
 from retailops.cli.command import Group, quiet_exit, sign
-from retailops.cli.commands import data, live, model, project, whole
+from retailops.cli.commands import cost, data, doctor, infra, live, model, project, whole
 from retailops.cli.output import Ending, print_error, print_json, unexpected
 from retailops.errors import Interrupted, RetailOpsError, UsageError
 
 SECTIONS: dict[str, tuple[str, ...]] = {
     "The whole life": ("run", "teardown"),
-    "Set up": ("init", "config", "infra", "data"),
+    "Set up": ("init", "config", "doctor", "infra", "data"),
     "Step by step": ("etl", "train", "register", "models", "deploy"),
     "Use": ("predict", "serve"),
-    "Watch": ("status", "monitor", "logs"),
+    "Watch": ("status", "monitor", "logs", "cost"),
 }
 ORDER = tuple(name for names in SECTIONS.values() for name in names)
 
@@ -76,7 +76,7 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
     )
     app.callback(invoke_without_command=True)(_first)
-    for room in (project, data, model, live, whole):
+    for room in (project, doctor, infra, data, model, live, cost, whole):
         room.register(app)
     return app
 

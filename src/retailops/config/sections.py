@@ -155,6 +155,12 @@ class Monitor(Section):
 
 class Cost(Section):
     monthly_budget_usd: float = Field(250, ge=0, le=10_000_000, description="Budget a month in US dollars.")
+    scenario: Literal["always", "working-hours", "parked"] = Field(
+        "always", description="How it is run, which is what the budget is held against."
+    )
+    hours_per_week: float = Field(
+        50, gt=0, le=168, description="Hours a week that it is awake in the scenario working-hours; parked otherwise."
+    )
 
 
 class Config(Section):

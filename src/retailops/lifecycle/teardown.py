@@ -10,16 +10,16 @@ from retailops.progress import Progress
 
 def planned(target: Target) -> list[Change]:
     """What `teardown` would remove, in its order."""
-    return target.infra.removals()
+    return target.removal.removals()
 
 
 def teardown(target: Target, progress: Progress) -> Outcome:
     """Remove all of it, then audit. Something left is a failure (exit 5) that names it; nothing there is success."""
-    removed = target.infra.removals()
+    removed = target.removal.removals()
     progress.stage("removing")
-    target.infra.remove(progress)
+    target.removal.remove(progress)
     progress.stage("auditing what is left")
-    left = target.infra.left()
+    left = target.removal.left()
     shown = {"removed": len(removed), "left": [f"{change.kind} {change.name}" for change in left]}
     if not left:
         return Outcome(shown, tuple(removed))

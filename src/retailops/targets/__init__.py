@@ -13,7 +13,7 @@ from retailops.config import Config
 from retailops.errors import Unsupported
 from retailops.ports import Target
 
-TARGETS = {"local": "retailops.targets.local"}
+TARGETS = {"local": "retailops.targets.local", "aws": "retailops.targets.aws"}
 
 
 def settings() -> dict[str, type[BaseModel]]:

@@ -6,14 +6,32 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from retailops.config import Config
 from retailops.errors import TargetFailed, Unsupported
-from retailops.ports import Change, Endpoint, Job, JobResult, ModelVersion, Raw, Run, Target
+from retailops.ports import (
+    AS_IT_STANDS,
+    NOTHING,
+    Advice,
+    Change,
+    Endpoint,
+    Estimate,
+    Finding,
+    Job,
+    JobResult,
+    ModelVersion,
+    Raw,
+    Run,
+    Spend,
+    Standing,
+    Target,
+    Terms,
+)
 from retailops.progress import Progress
 from retailops.retail.dataset import Dataset
 
@@ -100,24 +118,47 @@ class ToyInfra:
     def __init__(self, shelf: Path) -> None:
         self.shelf = shelf
 
-    def changes(self) -> list[Change]:
+    def changes(self, terms: Terms = AS_IT_STANDS) -> list[Change]:
         return [] if self.shelf.exists() else [Change("create", "folder", str(self.shelf))]
 
-    def apply(self, progress: Progress) -> None:
+    def apply(self, progress: Progress, terms: Terms = AS_IT_STANDS) -> None:
         self.shelf.mkdir(parents=True, exist_ok=True)
 
-    def removals(self) -> list[Change]:
+    def standing(self) -> Standing:
+        return Standing(int(self.shelf.exists()))
+
+    def removals(self, keep: AbstractSet[str] = NOTHING) -> list[Change]:
         return [Change("delete", "folder", str(self.shelf))] if self.shelf.exists() else []
 
-    def remove(self, progress: Progress) -> None:
+    def remove(self, progress: Progress, keep: AbstractSet[str] = NOTHING) -> None:
         shutil.rmtree(self.shelf, ignore_errors=True)
 
-    def left(self) -> list[Change]:
+    def left(self, keep: AbstractSet[str] = NOTHING) -> list[Change]:
         return self.removals()
+
+
+class ToyCosts:
+    def estimates(self) -> list[Estimate]:
+        return [Estimate("always", ())]
+
+    def advice(self) -> list[Advice]:
+        return []
+
+    def live(self) -> Spend:
+        raise Unsupported("The target toy has no bill.", "aws has: set `target: aws`.")
+
+
+class ToyDoctor:
+    def findings(self, progress: Progress) -> Iterator[Finding]:
+        return iter(())
+
+    def policy(self) -> Mapping[str, Any]:
+        return {}
 
 
 def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target calls
     shelf = config.settings("toy").shelf
+    infra = ToyInfra(shelf)
     return Target(
         name="toy",
         config=config,
@@ -126,5 +167,8 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
         models=ToyModels(),
         serving=ToyServing(),
         watch=ToyWatch(),
-        infra=ToyInfra(shelf),
+        infra=infra,
+        removal=infra,
+        costs=ToyCosts(),
+        doctor=ToyDoctor(),
     )

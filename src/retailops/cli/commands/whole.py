@@ -1,19 +1,16 @@
-"""run, infra, teardown: the whole life, and the end of it."""
+"""run, teardown: the whole life, and the end of it."""
 
 from __future__ import annotations
 
 import typer
 
 from retailops.cli.call import Call
-from retailops.cli.command import Answer, command, group
+from retailops.cli.command import Answer, command
 
 
 def register(app: typer.Typer) -> None:
     command(app, "run")(run)
     command(app, "teardown")(teardown)
-    infra = group(app, "infra", "Make what the project needs, and take it away.")
-    command(infra, "up", path="infra up")(up)
-    command(infra, "down", path="infra down")(teardown)
 
 
 def run(call: Call) -> Answer:
@@ -23,15 +20,6 @@ def run(call: Call) -> Answer:
 
     call.confirm_cost(infra.planned(call.target))
     return Answer(run.run(call.target, call.progress), views.summary, next="retailops status")
-
-
-def up(call: Call) -> Answer:
-    """Create what is missing."""
-    from retailops.cli.views import whole as views
-    from retailops.lifecycle import infra
-
-    call.confirm_cost(infra.planned(call.target))
-    return Answer(infra.up(call.target, call.progress), views.built, next="retailops etl")
 
 
 def teardown(call: Call) -> Answer:

@@ -9,6 +9,8 @@ from retailops.ports import Target
 def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target calls in every target
     """The ports over the workspace that `config` names. Nothing is made until something is written."""
     # Here, and not at the top: reading retail.yaml imports this folder's settings, and needs nothing else of it.
+    from retailops.targets.local.costs import LocalCosts
+    from retailops.targets.local.doctor import LocalDoctor
     from retailops.targets.local.infra import LocalInfra
     from retailops.targets.local.jobs import LocalJobs
     from retailops.targets.local.lake import LocalLake
@@ -21,6 +23,7 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
     workspace = Workspace(folder, config.project.name, config.folder)
     jobs = LocalJobs(workspace)
     serving = LocalServing(folder, config.deploy, config.gates, config.monitor)
+    infra = LocalInfra(workspace, jobs, serving)
     return Target(
         name="local",
         config=config,
@@ -29,5 +32,8 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
         models=LocalModels(workspace),
         serving=serving,
         watch=LocalWatch(folder / "serving" / "logs"),
-        infra=LocalInfra(workspace, jobs, serving),
+        infra=infra,
+        removal=infra,
+        costs=LocalCosts(),
+        doctor=LocalDoctor(),
     )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from pathlib import Path
 from typing import Literal, Protocol
 
 from retailops import files
-from retailops.errors import TargetFailed
-from retailops.ports import Change
+from retailops.errors import TargetFailed, Unsupported
+from retailops.ports import AS_IT_STANDS, NOTHING, Change, Standing, Terms
 from retailops.progress import Progress
 from retailops.targets.local.jobs import LocalJobs, end_family
 from retailops.targets.local.workspace import FOLDERS, MARKER, Workspace
@@ -31,20 +32,38 @@ class LocalInfra:
         self._jobs = jobs
         self._servers = servers
 
-    def changes(self) -> list[Change]:
+    def changes(self, terms: Terms = AS_IT_STANDS) -> list[Change]:
         """The folders that `apply` would make. ConfigError when the workspace can't be ours."""
+        if terms.parked is not None or terms.expires is not None:
+            raise Unsupported(
+                "The target local rents nothing, so there is nothing to park and nothing that expires.",
+                "aws can: set `target: aws`. Here: retailops teardown",
+            )
         folder = self._workspace.folder
         made = [] if self._workspace.owned() else [Change("create", "folder", str(folder), "the workspace")]
         missing = [name for name in FOLDERS if not (folder / name).is_dir()]
         return made + [Change("create", "folder", str(folder / name)) for name in missing]
 
-    def apply(self, progress: Progress) -> None:
+    def apply(self, progress: Progress, terms: Terms = AS_IT_STANDS) -> None:
         """Make what is missing; twice is harmless."""
+        self.changes(terms)
         progress.stage("Making the workspace")
         self._workspace.claim()
 
-    def removals(self) -> list[Change]:
+    def standing(self) -> Standing:
+        """The workspace's folders."""
+        if not self._workspace.owned():
+            return Standing(0)
+        here = [name for name in FOLDERS if (self._workspace.folder / name).is_dir()]
+        return Standing(1 + len(here), detail={"workspace": str(self._workspace.folder)})
+
+    def removals(self, keep: AbstractSet[str] = NOTHING) -> list[Change]:
         """Servers, running jobs, what is in the workspace, then the workspace itself. ConfigError if it isn't ours."""
+        if keep:
+            raise Unsupported(
+                "The target local keeps no data of its own: its raw zone links to your files, which stay anyway.",
+                "Leave --keep out.",
+            )
         owned, folder = self._workspace.owned(), self._workspace.folder
         if not owned:
             return [Change("delete", "folder", str(folder), "empty")] if folder.exists() else []
@@ -53,7 +72,7 @@ class LocalInfra:
         inside = [Change("delete", _kind(path), str(path), _bytes(path)) for path in _contents(folder)]
         return [*processes, *inside, Change("delete", "folder", str(folder), "the workspace")]
 
-    def remove(self, progress: Progress) -> None:
+    def remove(self, progress: Progress, keep: AbstractSet[str] = NOTHING) -> None:
         """Remove all of it, the marker last, so that a removal cut short goes on the next time.
 
         Links are removed, never followed: the user's own files, to which the raw zone links, stay.
@@ -74,7 +93,7 @@ class LocalInfra:
         if folder.exists():
             _remove(folder)
 
-    def left(self) -> list[Change]:
+    def left(self, keep: AbstractSet[str] = NOTHING) -> list[Change]:
         """The folder on disk, and any process of ours that works with it, whatever our records say."""
         folder = self._workspace.folder
         on_disk = [Change("left", "folder", str(folder), _bytes(folder))] if os.path.lexists(folder) else []

@@ -1,0 +1,46 @@
+"""Floor 4, the target `aws`: the same life on Amazon's services. SDKs are imported here alone, at the last moment."""
+
+from __future__ import annotations
+
+from typing import NoReturn, cast
+
+from retailops.config import Config
+from retailops.errors import Unsupported
+from retailops.ports import Jobs, Lake, Models, Serving, Target, Watch
+
+
+class NotYet:
+    """A port that this version doesn't have on aws: whatever is asked of it, the answer says which target can."""
+
+    def __init__(self, what: str) -> None:
+        self._what = what
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise Unsupported(
+            f"This version of retailops has no {self._what} on aws.", "local has: add --target local to the command."
+        )
+
+
+def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target calls in every target
+    """The ports over the account that the credentials belong to. No call is made before one is needed."""
+    from retailops.targets.aws.costs import AwsCosts
+    from retailops.targets.aws.doctor import AwsDoctor
+    from retailops.targets.aws.infra import AwsInfra
+    from retailops.targets.aws.removal import AwsRemoval
+    from retailops.targets.aws.session import Session
+
+    session = Session(config)
+    infra = AwsInfra(session)
+    return Target(
+        name="aws",
+        config=config,
+        lake=cast(Lake, NotYet("lake")),
+        jobs=cast(Jobs, NotYet("ETL or training")),
+        models=cast(Models, NotYet("model registry")),
+        serving=cast(Serving, NotYet("serving")),
+        watch=cast(Watch, NotYet("monitoring")),
+        infra=infra,
+        removal=AwsRemoval(session, infra),
+        costs=AwsCosts(config),
+        doctor=AwsDoctor(session),
+    )

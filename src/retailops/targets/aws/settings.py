@@ -1,0 +1,101 @@
+"""The `aws` section of retail.yaml."""
+
+from __future__ import annotations
+
+import ipaddress
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, field_validator
+
+from retailops.config import Folder, Section
+
+_DEFAULTS: Any = {}  # an absent section is validated like an empty one
+
+
+class Nodes(Section):
+    types: tuple[str, ...] = Field(
+        ("t3.medium", "t3a.medium"),
+        strict=False,
+        min_length=1,
+        description="Instance types of the cluster's nodes, x86-64, of one size; on-demand nodes are of the first.",
+    )
+    base: int = Field(1, ge=0, le=100, description="On-demand nodes that always run, also when spot has none.")
+    spot_min: int = Field(1, ge=0, le=100, description="Spot nodes at least.")
+    spot_max: int = Field(3, ge=0, le=500, description="Spot nodes at most, when the load asks for them.")
+    disk_gb: int = Field(20, ge=20, le=16_384, description="Disk of each node in GB.")
+
+
+class Usage(Section):
+    """What a month brings, for the price that is told beforehand."""
+
+    requests_million: float = Field(1, ge=0, le=1e6, description="Predictions asked of the API, in millions.")
+    nat_gb: float = Field(20, ge=0, le=1e7, description="GB through the NAT gateway: images, logs, AWS APIs.")
+    etl_runs: float = Field(8, ge=0, le=10_000, description="ETL runs.")
+    training_runs: float = Field(4, ge=0, le=10_000, description="Training runs of all algorithms.")
+    query_gb: float = Field(10, ge=0, le=1e7, description="GB scanned by queries.")
+    log_gb: float = Field(5, ge=0, le=1e6, description="GB of logs.")
+    rows_million: float = Field(2.7, ge=0, le=1e5, description="Transaction rows in the lake, in millions.")
+
+
+class Settings(Section):
+    region: str = Field("ap-southeast-1", pattern=r"^[a-z]{2}(-[a-z]+)+-\d$", description="Region of everything.")
+    account: str = Field(
+        "",
+        pattern=r"^(\d{12})?$",
+        description="The twelve digits of the account; credentials of another are refused. Empty = whichever it is.",
+    )
+    folder: Folder = Field(
+        Path(".retailops-aws"),
+        description="Folder for Terraform's working files and the ledger; the state itself is in S3. "
+        "A relative path starts at this file's folder.",
+    )
+    vpc_cidr: str = Field("10.20.0.0/16", description="Addresses of the network, a private /16 to /20.")
+    zones: int = Field(2, ge=2, le=3, description="Availability zones.")
+    nat: Literal["single", "per-az"] = Field(
+        "single", description="One NAT gateway, or one in each zone so that a zone's outage stays in that zone."
+    )
+    endpoints: Literal["auto", "on", "off"] = Field(
+        "auto", description="Interface endpoints for ECR and CloudWatch; auto = when they cost less than NAT."
+    )
+    api_cidrs: tuple[str, ...] = Field(
+        (),
+        strict=False,
+        description="Networks that may reach the cluster's public API endpoint; empty = from inside the VPC alone.",
+    )
+    kubernetes: str = Field("1.35", pattern=r"^1\.\d\d$", description="Kubernetes version, in EKS standard support.")
+    nodes: Nodes = Field(_DEFAULTS, description="The cluster's nodes.")
+    alarm_email: str = Field(
+        "",
+        pattern=r"^([^@\s]+@[^@\s]+\.[^@\s]+)?$",
+        max_length=254,
+        description="Address that alarms and the budget write to; empty = the topic has no subscriber.",
+    )
+    log_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365] = Field(
+        14, description="Days that logs are kept."
+    )
+    query_limit_gb: float = Field(10, ge=0.01, le=1e5, description="GB that one query may scan before it is ended.")
+    usage: Usage = Field(_DEFAULTS, description="What a month brings, for the price told beforehand.")
+
+    @field_validator("vpc_cidr")
+    @classmethod
+    def _private_network(cls, value: str) -> str:
+        network = _network(value)
+        if not (network.version == 4 and network.is_private and 16 <= network.prefixlen <= 20):
+            raise ValueError("must be a private IPv4 network between /16 and /20, like 10.20.0.0/16")
+        return value
+
+    @field_validator("api_cidrs")
+    @classmethod
+    def _networks(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for value in values:
+            if _network(value).prefixlen == 0:
+                raise ValueError(f"{value} is the whole internet; name the networks that may, like 203.0.113.4/32")
+        return values
+
+
+def _network(value: str) -> ipaddress.IPv4Network | ipaddress.IPv6Network:
+    try:
+        return ipaddress.ip_network(value)
+    except ValueError as error:
+        raise ValueError(f"must be a network like 10.20.0.0/16 ({error})") from None

@@ -1,0 +1,129 @@
+"""moto's own application on a free port of 127.0.0.1, with hooks in front that may answer in its place."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import import_module
+from threading import Thread
+from typing import Any, Self
+from urllib.parse import parse_qs
+
+import boto3
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.moto_api._internal import moto_api_backend
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
+from werkzeug.serving import make_server
+
+REGION = "ap-southeast-1"
+ADDITIONS: tuple[str, ...] = ()  # modules of this package whose HOOKS complete moto
+
+
+@dataclass(frozen=True)
+class Request:
+    """What a hook sees. JSON protocols name the operation in `target`, `SageMaker.DeleteEndpoint`; others in `form`."""
+
+    method: str
+    path: str
+    query: str
+    service: str  # as signed: "iam", "s3", "sagemaker", …
+    headers: dict[str, str]
+    body: bytes
+
+    @property
+    def target(self) -> str:
+        return self.headers.get("X_AMZ_TARGET", "")
+
+    @property
+    def form(self) -> dict[str, str]:
+        return {name: values[-1] for name, values in parse_qs(self.body.decode("utf-8", "replace")).items()}
+
+
+@dataclass(frozen=True)
+class Response:
+    body: bytes = b""
+    status: int = 200
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+Hook = Callable[[Request], Response | None]
+
+
+class Emulator:
+    """A running emulator; `hooks` of a test come first, then the kit's additions, then moto."""
+
+    account = DEFAULT_ACCOUNT_ID
+    region = REGION
+
+    def __init__(self) -> None:
+        self._moto = DomainDispatcherApplication(create_backend_app)
+        self._additions: list[Hook] = [hook for name in ADDITIONS for hook in import_module(f"emulator.{name}").HOOKS]
+        self.hooks: list[Hook] = []
+        self._server = make_server("127.0.0.1", 0, self._serve, threaded=True, request_handler=MotoRequestHandler)
+        self._thread = Thread(target=self._server.serve_forever, daemon=True)
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *problem: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What a child process needs on top of PATH and the like."""
+        return {
+            "AWS_ENDPOINT_URL": self.url,
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_SESSION_TOKEN": "testing",
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_REGION": REGION,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        }
+
+    def client(self, service: str, region: str = REGION) -> Any:
+        session = boto3.Session("testing", "testing", "testing", region_name=region)
+        return session.client(service, endpoint_url=self.url)
+
+    def reset(self) -> None:
+        """Everything in the account goes, and a test's own hooks."""
+        self.hooks.clear()
+        moto_api_backend.reset()
+
+    def answer(self, hook: Hook) -> None:
+        """Let `hook` answer from now on, until `reset`."""
+        self.hooks.insert(0, hook)
+
+    def _serve(self, environ: dict[str, Any], start_response: Any) -> Any:
+        hooks = [*self.hooks, *self._additions]
+        if hooks and int(environ.get("CONTENT_LENGTH") or 0) < 10_000_000:
+            request = _request(environ)
+            for hook in hooks:
+                response = hook(request)
+                if response is not None:
+                    headers = {"Content-Type": "application/json", **response.headers}
+                    start_response(f"{response.status} Emulated", [*headers.items()])
+                    return [response.body]
+        return self._moto(environ, start_response)
+
+
+def _request(environ: dict[str, Any]) -> Request:
+    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+    environ["wsgi.input"] = io.BytesIO(body)
+    signed = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2].split("/")
+    return Request(
+        environ["REQUEST_METHOD"],
+        environ["PATH_INFO"],
+        environ.get("QUERY_STRING", ""),
+        signed[3] if len(signed) > 3 else "",
+        {name.removeprefix("HTTP_"): value for name, value in environ.items() if name.startswith("HTTP_")},
+        body,
+    )
