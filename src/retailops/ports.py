@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol
 
 from retailops.config import Config
-from retailops.progress import Progress
+from retailops.progress import SILENT, Progress
 from retailops.retail.dataset import Dataset
 
 NOTHING: AbstractSet[str] = frozenset()
@@ -24,11 +24,13 @@ NOTHING: AbstractSet[str] = frozenset()
 class Change:
     """Something that a command would create, update or delete, or an audit found still there."""
 
-    action: Literal["create", "update", "replace", "delete", "left"]
+    action: Literal["create", "update", "replace", "delete", "left", "kept"]
     kind: str  # "folder", "process", …
     name: str
     detail: str = ""
     monthly_usd: float = 0.0
+    priced: bool = True  # False: no price is known, so monthly_usd says nothing
+    fix: str = ""  # for what is left: the command that removes it
 
 
 @dataclass(frozen=True)
@@ -229,27 +231,30 @@ class Watch(Protocol):
 
 
 class Infra(Protocol):
-    def changes(self, terms: Terms = AS_IT_STANDS) -> list[Change]:
+    def changes(self, terms: Terms = AS_IT_STANDS, progress: Progress = SILENT) -> list[Change]:
         """What `apply` would create, update, replace or delete; empty when everything stands. Changes nothing."""
 
-    def apply(self, progress: Progress, terms: Terms = AS_IT_STANDS) -> None:
-        """Make it so. Twice is harmless; what was cut short goes on."""
+    def apply(self, progress: Progress, terms: Terms = AS_IT_STANDS) -> list[Change]:
+        """Make it so; what was done comes back. Twice is harmless; what was cut short goes on."""
 
-    def standing(self) -> Standing:
+    def standing(self, progress: Progress = SILENT) -> Standing:
         """What stands now, asked and not remembered."""
+
+    def unlock(self) -> list[Change]:
+        """Break the lock of a command that died, and say whose it was. Nobody holding one is success."""
 
 
 class Removal(Protocol):
     """`keep` names what is spared: "data" is the lake and what is needed to read it."""
 
-    def removals(self, keep: AbstractSet[str] = NOTHING) -> list[Change]:
+    def removals(self, keep: AbstractSet[str] = NOTHING, progress: Progress = SILENT) -> list[Change]:
         """Everything of this project that stands now, in the order it would be removed."""
 
     def remove(self, progress: Progress, keep: AbstractSet[str] = NOTHING) -> None:
         """Remove all of it. Nothing there is success."""
 
-    def left(self, keep: AbstractSet[str] = NOTHING) -> list[Change]:
-        """An independent look, not from our own records: what of this project still exists."""
+    def left(self, keep: AbstractSet[str] = NOTHING, progress: Progress = SILENT) -> list[Change]:
+        """An independent look, not from our own records: what of this project still exists, and what was `kept`."""
 
 
 class Costs(Protocol):

@@ -29,3 +29,6 @@ class Silent:
 
     def note(self, text: str) -> None:
         return None
+
+
+SILENT = Silent()

@@ -18,7 +18,7 @@ from retailops.cli.output import Ending, print_error, print_json, unexpected
 from retailops.errors import Interrupted, RetailOpsError, UsageError
 
 SECTIONS: dict[str, tuple[str, ...]] = {
-    "The whole life": ("run", "teardown"),
+    "The whole life": ("run", "park", "wake", "teardown"),
     "Set up": ("init", "config", "doctor", "infra", "data"),
     "Step by step": ("etl", "train", "register", "models", "deploy"),
     "Use": ("predict", "serve"),

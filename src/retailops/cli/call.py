@@ -12,8 +12,10 @@ from retailops.cli.progress import Opened
 from retailops.errors import Interrupted, UsageError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from retailops.config import Config
-    from retailops.ports import Change, Target
+    from retailops.ports import Change, Target, Terms
 
 
 class Call:
@@ -47,40 +49,58 @@ class Call:
 
         return targets.open_target(self.config)
 
-    def confirm_cost(self, changes: Sequence[Change]) -> None:
-        """Ask before something that costs money is made; free changes need no question."""
-        monthly = sum(change.monthly_usd for change in changes)
-        if monthly <= 0 or self.flags.yes:
+    def confirm_build(self, terms: Terms, allow_over_budget: bool = False) -> None:
+        """Refuse what is over the budget; show the plan with its price, and ask. What is free needs no question."""
+        from retailops.cli.views.infra import kinds
+        from retailops.lifecycle import cost, infra
+
+        infra.afford(self.target, allow_over_budget)
+        estimate = cost.estimate(self.target)
+        if self.flags.yes or not estimate.monthly_usd:
             return
-        self._show(changes, "To be created:")
-        answer = self._ask(f"This costs about ${monthly:,.2f} a month. Go on? [y/N] ")
-        if answer.strip().lower() not in ("y", "yes"):
+        self._needs_terminal()
+        changes = infra.planned(self.target, terms, self.progress)
+        if changes:
+            self._print("To be done:", kinds(changes))
+            self.confirm(f"All of it costs about ${estimate.monthly_usd:,.2f} a month ({estimate.scenario}). Go on?")
+
+    def confirm(self, question: str) -> None:
+        """Ask a question that is answered with y or n; --yes answers it."""
+        if self.flags.yes:
+            return
+        self.progress.close()
+        if self._ask(f"{question} [y/N] ").strip().lower() not in ("y", "yes"):
             raise UsageError("Nothing was done.", "Answer y, or add --yes.")
 
     def confirm_removal(self, changes: Sequence[Change]) -> None:
         """List what will be removed and have the project's name typed; nothing to remove needs no question."""
+        from retailops.cli.views.layout import change_table
+
         if not changes or self.flags.yes:
             return
-        self._show(changes, "To be removed:")
+        self._needs_terminal()
+        self._print("To be removed:", change_table(changes))
         name = self.config.project.name
         if self._ask(f"Type the project's name ({name}) to remove all of it: ").strip() != name:
             raise UsageError("Nothing was removed: the name typed isn't the project's.", f"Type {name}, or add --yes.")
 
-    def _show(self, changes: Sequence[Change], title: str) -> None:
+    def _print(self, title: str, content: Table) -> None:
         from retailops.cli.output import screen
-        from retailops.cli.views.layout import change_table
 
         self.progress.close()
         console = screen(stderr=True)
         console.print(title)
-        console.print(change_table(changes))
+        console.print(content)
 
-    def _ask(self, question: str) -> str:
+    def _needs_terminal(self) -> None:
         if not sys.stdin.isatty():
             raise UsageError(
                 f"`retailops {self.command}` asks before it goes on, and there is no terminal to ask on.",
                 "Add --yes to answer with yes.",
             )
+
+    def _ask(self, question: str) -> str:
+        self._needs_terminal()
         sys.stderr.write(question)
         sys.stderr.flush()
         answer = sys.stdin.readline()

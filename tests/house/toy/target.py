@@ -32,7 +32,7 @@ from retailops.ports import (
     Target,
     Terms,
 )
-from retailops.progress import Progress
+from retailops.progress import SILENT, Progress
 from retailops.retail.dataset import Dataset
 
 
@@ -118,22 +118,27 @@ class ToyInfra:
     def __init__(self, shelf: Path) -> None:
         self.shelf = shelf
 
-    def changes(self, terms: Terms = AS_IT_STANDS) -> list[Change]:
+    def changes(self, terms: Terms = AS_IT_STANDS, progress: Progress = SILENT) -> list[Change]:
         return [] if self.shelf.exists() else [Change("create", "folder", str(self.shelf))]
 
-    def apply(self, progress: Progress, terms: Terms = AS_IT_STANDS) -> None:
+    def apply(self, progress: Progress, terms: Terms = AS_IT_STANDS) -> list[Change]:
+        made = self.changes()
         self.shelf.mkdir(parents=True, exist_ok=True)
+        return made
 
-    def standing(self) -> Standing:
+    def standing(self, progress: Progress = SILENT) -> Standing:
         return Standing(int(self.shelf.exists()))
 
-    def removals(self, keep: AbstractSet[str] = NOTHING) -> list[Change]:
+    def unlock(self) -> list[Change]:
+        return []
+
+    def removals(self, keep: AbstractSet[str] = NOTHING, progress: Progress = SILENT) -> list[Change]:
         return [Change("delete", "folder", str(self.shelf))] if self.shelf.exists() else []
 
     def remove(self, progress: Progress, keep: AbstractSet[str] = NOTHING) -> None:
         shutil.rmtree(self.shelf, ignore_errors=True)
 
-    def left(self, keep: AbstractSet[str] = NOTHING) -> list[Change]:
+    def left(self, keep: AbstractSet[str] = NOTHING, progress: Progress = SILENT) -> list[Change]:
         return self.removals()
 
 

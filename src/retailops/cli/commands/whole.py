@@ -16,9 +16,10 @@ def register(app: typer.Typer) -> None:
 def run(call: Call) -> Answer:
     """Go the whole way: data, models, a live API. What is done already is skipped."""
     from retailops.cli.views import whole as views
-    from retailops.lifecycle import infra, run
+    from retailops.lifecycle import run
+    from retailops.ports import AS_IT_STANDS
 
-    call.confirm_cost(infra.planned(call.target))
+    call.confirm_build(AS_IT_STANDS)
     return Answer(run.run(call.target, call.progress), views.summary, next="retailops status")
 
 

@@ -1,4 +1,4 @@
-"""Views of run, infra and teardown."""
+"""Views of run and teardown."""
 
 from __future__ import annotations
 
@@ -28,12 +28,6 @@ def summary(console: Console, result: Result) -> None:
     if "deploy" in result:
         console.print()
         live.address(console, result["deploy"]["endpoint"], result.get("request"))
-
-
-def built(console: Console, result: Result) -> None:
-    """What was created."""
-    created = result["created"]
-    console.print(verdict(True, f"{created} created" if created else "everything stands already"))
 
 
 def removed(console: Console, result: Result) -> None:

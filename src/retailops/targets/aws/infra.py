@@ -2,28 +2,195 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import retailops
+from retailops.errors import GateFailed, NotReady
 from retailops.ports import AS_IT_STANDS, Change, Standing, Terms
-from retailops.progress import Progress
+from retailops.progress import SILENT, Progress
+from retailops.targets.aws import adoption
+from retailops.targets.aws.diagnoses import RULES
+from retailops.targets.aws.ledger import Ledger
 from retailops.targets.aws.session import Session
+from retailops.targets.aws.state import Lock, State
+from retailops.targets.aws.variables import moment, variables
+from retailops.targets.aws.workbench import Workbench
+from retailops.tools.stream import Event
+from retailops.tools.terraform import ResourceChange
+
+# What holds data, or everything else: a plan that destroys one of these is refused unless asked for.
+PROTECTED = frozenset({"aws_eks_cluster", "aws_s3_bucket", "aws_kms_key", "aws_vpc"})
+_PAST = {"create": "created", "update": "updated", "delete": "deleted", "read": "read"}
 
 
 class AwsInfra:
+    """Terraform over the module templates/aws/infra, its state in a bucket of the account."""
+
     def __init__(self, session: Session) -> None:
         self._session = session
+        self._state = State(session)
+        self._bench = Workbench(session.settings.folder, RULES)
 
-    def changes(self, terms: Terms = AS_IT_STANDS) -> list[Change]:
-        raise NotImplementedError
+    def changes(self, terms: Terms = AS_IT_STANDS, progress: Progress = SILENT) -> list[Change]:
+        """Terraform's plan, and the bucket of its state where it is missing. Creates nothing."""
+        stands = self._state.exists()
+        with self._working("infra plan") as lock:
+            found = self._plan(terms, progress, lock, connected=stands)
+        bucket = [] if stands else [Change("create", "s3_bucket", self._state.bucket, "Terraform's state")]
+        return [*bucket, *map(_change, found)]
 
-    def apply(self, progress: Progress, terms: Terms = AS_IT_STANDS) -> None:
-        raise NotImplementedError
+    def apply(self, progress: Progress, terms: Terms = AS_IT_STANDS) -> list[Change]:
+        """Make the bucket of the state, plan, and carry the plan out. GateFailed for a plan that replaces too much."""
+        with self._working("infra up") as lock:
+            self._state.make(progress)
+            found = self._plan(terms, progress, lock, connected=True)
+            _refuse_losses(found, terms)
+            wanted = self._variables(terms)
+            # Before, not after: what was cut short must be known as what it was meant to become.
+            self._state.write_record({"variables": wanted, "retailops": retailops.__version__})
+            if found:
+                events = self._bench.terraform.apply(progress, inherit=[lock])
+                self._carry_out(events, len(found), _title(found), progress)
+            adoption.over(self._bench.module)
+        return [*map(_change, found)]
 
-    def standing(self) -> Standing:
-        raise NotImplementedError
+    def standing(self, progress: Progress = SILENT) -> Standing:
+        """Resources in the state, lease, and what a plan with the last variables would put right again."""
+        before = self._state.record().get("variables") if self._state.exists() else None
+        if not before:
+            return Standing(0, detail=self._where())
+        with self._working("infra status") as lock:
+            self._bench.prepare(before, self._state.backend())
+            count = len(self._bench.terraform.addresses())
+            found = self._bench.terraform.plan(progress, inherit=[lock]) if count else []
+            outputs = self._bench.terraform.outputs()
+        return Standing(
+            count,
+            parked=bool(before.get("parked")),
+            expires=moment(str(before.get("expires", ""))),
+            drift=tuple(map(_drift, found)),
+            detail={**self._where(), **{key: outputs[key] for key in _TOLD if key in outputs}},
+        )
+
+    def expires(self) -> str:
+        """The moment that was asked for when it was built, ISO 8601; "" for never, or when nothing was built."""
+        before: Mapping[str, Any] = self._state.record().get("variables", {}) if self._state.exists() else {}
+        return str(before.get("expires", ""))
 
     def destroy(self, progress: Progress) -> None:
         """Terraform's own destroy, with its progress; the state bucket stays. Nothing there is success."""
-        raise NotImplementedError
+        before = self._state.record().get("variables") if self._state.exists() else None
+        if not before:
+            return
+        with self._working("teardown") as lock:
+            self._bench.prepare(before, self._state.backend())
+            count = len(self._bench.terraform.addresses())
+            if count:
+                events = self._bench.terraform.destroy(progress, inherit=[lock])
+                self._carry_out(events, count, "Removing what Terraform built", progress)
+
+    def addresses(self) -> list[str]:
+        """What is in Terraform's state; empty when there is none."""
+        before = self._state.record().get("variables") if self._state.exists() else None
+        if not before:
+            return []
+        with self._working("teardown"):
+            self._bench.prepare(before, self._state.backend())
+            return self._bench.terraform.addresses()
 
     def forget(self, addresses: list[str]) -> None:
         """Take these resources out of Terraform's state, so that destroy spares them."""
-        raise NotImplementedError
+        known = set(self.addresses())
+        with self._working("teardown"):
+            self._bench.terraform.forget([each for each in addresses if each in known])
+
+    def lock(self) -> Lock | None:
+        """Who works on it at this moment."""
+        return self._state.lock() if self._state.exists() else None
+
+    def unlock(self) -> list[Change]:
+        """Break the lock of a run that is dead. Nobody holding it is success."""
+        held = self.lock()
+        if held is None:
+            return []
+        with self._working("infra unlock"):
+            self._bench.prepare(self._state.record().get("variables", {}), self._state.backend())
+            self._bench.terraform.unlock(held.id)
+        return [Change("delete", "lock", held.id, str(held))]
+
+    @contextmanager
+    def _working(self, what: str) -> Iterator[int]:
+        """One command at a time here; and where Terraform finds the state locked from elsewhere, by whom."""
+        with self._bench.busy(what) as descriptor:
+            try:
+                yield descriptor
+            except NotReady as problem:
+                held = self.lock() if "state lock" in problem.what else None
+                if held is None:
+                    raise
+                raise NotReady(
+                    f"Somebody else is working on this infrastructure: {held}.",
+                    problem.fix,
+                    details={"lock": {"id": held.id, "who": held.who, "since": held.since}},
+                ) from problem
+
+    def _plan(self, terms: Terms, progress: Progress, lock: int, *, connected: bool) -> list[ResourceChange]:
+        progress.stage("Preparing Terraform")
+        self._bench.prepare(self._variables(terms), self._state.backend() if connected else None)
+        known = set(self._bench.terraform.addresses()) if connected else set()
+        adoption.prepare(self._bench.module, self._session, known)
+        return self._bench.terraform.plan(progress, inherit=[lock])
+
+    def _variables(self, terms: Terms) -> dict[str, Any]:
+        before = self._state.record().get("variables", {}) if self._state.exists() else {}
+        return variables(self._session, terms, before)
+
+    def _carry_out(self, events: Iterator[Event], total: int, title: str, progress: Progress) -> None:
+        """Follow Terraform: a line for each resource that is done, and what it waits for meanwhile."""
+        ledger = Ledger(self._session)
+        done = 0
+        progress.stage(title, total, "resources")
+        for event in events:
+            if event.type == "apply_complete":
+                done += 1
+                progress.advance(done)
+                progress.note(f"{event.address} {_PAST.get(event.action, event.action)} after {event.seconds:.0f} s")
+                if event.action == "create":
+                    ledger.created(event.resource_type, event.identity, event.address)
+
+    def _where(self) -> dict[str, Any]:
+        names = self._session.names
+        return {"account": names.account, "region": names.region, "state": f"s3://{names.state_bucket}"}
+
+
+_TOLD = ("cluster_name", "repository_url", "vpc_id", "workgroup", "dashboard")
+
+
+def _change(found: ResourceChange) -> Change:
+    actions = set(found.actions)
+    action: Any = "replace" if actions == {"create", "delete"} else found.actions[0]
+    return Change(action, found.type.removeprefix("aws_"), found.name, found.address)
+
+
+def _drift(found: ResourceChange) -> Change:
+    why = "changed outside of retailops" if found.drifted else "built by another version of retailops, or half built"
+    made = _change(found)
+    return Change(made.action, made.kind, made.name, f"{found.address}: {why}")
+
+
+def _refuse_losses(found: list[ResourceChange], terms: Terms) -> None:
+    lost = [each for each in found if each.type in PROTECTED and "delete" in each.actions]
+    if lost and not terms.allow_replace:
+        raise GateFailed(
+            "This would destroy what holds data or everything else: "
+            + ", ".join(f"{each.address} ({each.name})" for each in lost)
+            + ". Nothing was done.",
+            "See what retail.yaml changed: retailops infra plan. If it is meant: add --allow-replace.",
+        )
+
+
+def _title(found: list[ResourceChange]) -> str:
+    kinds = {"replace" if len(each.actions) > 1 else each.actions[0] for each in found}
+    return "Creating" if kinds == {"create"} else "Changing"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Set as AbstractSet
 
 from retailops.ports import NOTHING, Change
-from retailops.progress import Progress
+from retailops.progress import SILENT, Progress
 from retailops.targets.aws.infra import AwsInfra
 from retailops.targets.aws.session import Session
 
@@ -15,11 +15,11 @@ class AwsRemoval:
         self._session = session
         self._infra = infra
 
-    def removals(self, keep: AbstractSet[str] = NOTHING) -> list[Change]:
+    def removals(self, keep: AbstractSet[str] = NOTHING, progress: Progress = SILENT) -> list[Change]:
         raise NotImplementedError
 
     def remove(self, progress: Progress, keep: AbstractSet[str] = NOTHING) -> None:
         raise NotImplementedError
 
-    def left(self, keep: AbstractSet[str] = NOTHING) -> list[Change]:
+    def left(self, keep: AbstractSet[str] = NOTHING, progress: Progress = SILENT) -> list[Change]:
         raise NotImplementedError

@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 from retailops import files
 from retailops.errors import TargetFailed, Unsupported
 from retailops.ports import AS_IT_STANDS, NOTHING, Change, Standing, Terms
-from retailops.progress import Progress
+from retailops.progress import SILENT, Progress
 from retailops.targets.local.jobs import LocalJobs, end_family
 from retailops.targets.local.workspace import FOLDERS, MARKER, Workspace
 
@@ -32,7 +32,7 @@ class LocalInfra:
         self._jobs = jobs
         self._servers = servers
 
-    def changes(self, terms: Terms = AS_IT_STANDS) -> list[Change]:
+    def changes(self, terms: Terms = AS_IT_STANDS, progress: Progress = SILENT) -> list[Change]:
         """The folders that `apply` would make. ConfigError when the workspace can't be ours."""
         if terms.parked is not None or terms.expires is not None:
             raise Unsupported(
@@ -44,20 +44,25 @@ class LocalInfra:
         missing = [name for name in FOLDERS if not (folder / name).is_dir()]
         return made + [Change("create", "folder", str(folder / name)) for name in missing]
 
-    def apply(self, progress: Progress, terms: Terms = AS_IT_STANDS) -> None:
+    def apply(self, progress: Progress, terms: Terms = AS_IT_STANDS) -> list[Change]:
         """Make what is missing; twice is harmless."""
-        self.changes(terms)
+        made = self.changes(terms)
         progress.stage("Making the workspace")
         self._workspace.claim()
+        return made
 
-    def standing(self) -> Standing:
+    def standing(self, progress: Progress = SILENT) -> Standing:
         """The workspace's folders."""
         if not self._workspace.owned():
             return Standing(0)
         here = [name for name in FOLDERS if (self._workspace.folder / name).is_dir()]
         return Standing(1 + len(here), detail={"workspace": str(self._workspace.folder)})
 
-    def removals(self, keep: AbstractSet[str] = NOTHING) -> list[Change]:
+    def unlock(self) -> list[Change]:
+        """Nothing to break: the system lets go of a local lock when its holder dies."""
+        return []
+
+    def removals(self, keep: AbstractSet[str] = NOTHING, progress: Progress = SILENT) -> list[Change]:
         """Servers, running jobs, what is in the workspace, then the workspace itself. ConfigError if it isn't ours."""
         if keep:
             raise Unsupported(
@@ -93,7 +98,7 @@ class LocalInfra:
         if folder.exists():
             _remove(folder)
 
-    def left(self, keep: AbstractSet[str] = NOTHING) -> list[Change]:
+    def left(self, keep: AbstractSet[str] = NOTHING, progress: Progress = SILENT) -> list[Change]:
         """The folder on disk, and any process of ours that works with it, whatever our records say."""
         folder = self._workspace.folder
         on_disk = [Change("left", "folder", str(folder), _bytes(folder))] if os.path.lexists(folder) else []

@@ -1,0 +1,154 @@
+"""Floor 3: Terraform, the program. What only asks goes through python-terraform; what takes long is a stream of events.
+
+A folder holds one root module with its variables in `terraform.tfvars.json`; everything here works in such a folder.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from retailops import environment
+from retailops.errors import NotReady
+from retailops.progress import Progress
+from retailops.tools.diagnosis import Rule, refusal
+from retailops.tools.stream import Event, Stream
+
+OLDEST = (1, 10, 0)  # the first whose S3 state has a lock file of its own
+PLAN = "plan.bin"
+
+
+@dataclass(frozen=True)
+class ResourceChange:
+    """One resource of a plan: `actions` are Terraform's words, `create`, `update`, `delete`, in their order."""
+
+    address: str
+    type: str
+    name: str  # what it is called outside of Terraform, as far as the plan knows; else its name in the module
+    actions: tuple[str, ...]
+    drifted: bool  # what stands differs from what Terraform built
+
+
+class Terraform:
+    """Terraform in `folder`. `rules` translate diagnostics that the caller knows more about; first match wins."""
+
+    def __init__(self, folder: Path, logs: Path, rules: Sequence[Rule] = ()) -> None:
+        self._folder = folder
+        self._logs = logs
+        self._rules = tuple(rules)
+
+    def version(self) -> tuple[int, ...]:
+        """The installed version. NotReady when there is none, or an old one."""
+        program()
+        found = tuple(int(part) for part in str(self._json("version")["terraform_version"]).split("-")[0].split("."))
+        if found < OLDEST:
+            raise NotReady(
+                f"Terraform {'.'.join(map(str, found))} is too old: {'.'.join(map(str, OLDEST))} is needed.",
+                "Install a newer one: developer.hashicorp.com/terraform/install",
+            )
+        return found
+
+    def init(self, backend: Mapping[str, str | bool]) -> None:
+        """Fetch the provider, connect to the state. Twice is harmless."""
+        options = {key: str(value).lower() if isinstance(value, bool) else value for key, value in backend.items()}
+        self._call("init", input=False, reconfigure=True, backend_config=options, json=True)
+
+    def plan(self, progress: Progress, *, inherit: Sequence[int] = ()) -> list[ResourceChange]:
+        """Compare what is wanted with what stands; writes PLAN. Only what would change, or has drifted, is told."""
+        progress.stage("Comparing with what stands")
+        count = 0
+        for event in self._stream(progress, "plan", f"-out={PLAN}", inherit=inherit):
+            if event.type == "refresh_complete":
+                count += 1
+                progress.advance(count)
+        return _changes(self._json("show", PLAN))
+
+    def apply(self, progress: Progress, *, inherit: Sequence[int] = ()) -> Iterator[Event]:
+        """Carry PLAN out. Yields `apply_start`, `apply_progress`, `apply_complete` … as they come."""
+        yield from self._stream(progress, "apply", "-auto-approve", PLAN, inherit=inherit)
+
+    def destroy(self, progress: Progress, *, inherit: Sequence[int] = ()) -> Iterator[Event]:
+        """Remove everything in the state, without asking."""
+        yield from self._stream(progress, "destroy", "-auto-approve", inherit=inherit)
+
+    def outputs(self) -> dict[str, Any]:
+        """Name → value; empty when nothing stands."""
+        return {name: output["value"] for name, output in self._json("output").items()}
+
+    def addresses(self) -> list[str]:
+        """The resources in the state."""
+        return str(self._call("state list")).split()
+
+    def forget(self, addresses: Sequence[str]) -> None:
+        """Take resources out of the state; they themselves stay."""
+        if addresses:
+            self._call("state rm", *addresses)
+
+    def adopt(self, address: str, identity: str) -> None:
+        """Put something that stands already into the state."""
+        self._call("import", address, identity, input=False)
+
+    def unlock(self, identity: str) -> None:
+        """Break the lock on the state."""
+        self._call("force-unlock", identity, force=True)
+
+    def _stream(self, progress: Progress, verb: str, *words: str, inherit: Sequence[int]) -> Iterator[Event]:
+        environment.quiet_terraform()
+        command = [program(), verb, "-json", "-input=false", *words]
+        stream = Stream(command, self._folder, self._logs / f"{verb}.jsonl", inherit)
+        yield from stream.events(progress)
+        if stream.code != 0:
+            raise refusal(verb, stream.errors, stream.log, self._rules)
+
+    def _json(self, verb: str, *words: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self._call(verb, *words, json=True))
+        return found
+
+    def _call(self, verb: str, *words: str, **options: Any) -> str:
+        """stdout of a command that must succeed."""
+        import python_terraform
+
+        environment.quiet_terraform()
+        runner = python_terraform.Terraform(working_dir=str(self._folder), terraform_bin_path=program())
+        flags = {name: python_terraform.IsFlagged if value is True else value for name, value in options.items()}
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # python-terraform logs through a name of old
+            code, out, err = runner.cmd(verb, *words, **flags)
+        if code != 0:
+            raise refusal(verb, _errors(out) or [{"summary": err.strip() or out.strip()}], None, self._rules)
+        return str(out)
+
+
+def program() -> str:
+    """Where Terraform is. NotReady when it isn't."""
+    found = shutil.which("terraform")
+    if found is None:
+        raise NotReady(
+            "Terraform isn't on the PATH; the target's infrastructure is built with it.",
+            "Install it (developer.hashicorp.com/terraform/install), then: retailops doctor",
+        )
+    return found
+
+
+def _errors(out: str) -> list[dict[str, Any]]:
+    """The error diagnostics of a command that printed events."""
+    found = [event for line in out.splitlines() if (event := Event.read(line.encode()))]
+    return [event.diagnostic for event in found if event.is_error]
+
+
+def _changes(plan: Mapping[str, Any]) -> list[ResourceChange]:
+    drifted = {each["address"] for each in plan.get("resource_drift", [])}
+    found = []
+    for each in plan.get("resource_changes", []):
+        actions = tuple(each["change"]["actions"])
+        if each["mode"] != "managed" or actions in (("no-op",), ("read",)):
+            continue
+        known = {**(each["change"].get("before") or {}), **(each["change"].get("after") or {})}
+        name = next((str(known[key]) for key in ("name", "bucket", "id") if known.get(key)), each["name"])
+        found.append(ResourceChange(each["address"], each["type"], name, actions, each["address"] in drifted))
+    return found
