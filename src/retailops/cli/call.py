@@ -78,7 +78,6 @@ class Call:
 
         if not changes or self.flags.yes:
             return
-        self._needs_terminal()
         self._print("To be removed:", change_table(changes))
         name = self.config.project.name
         if self._ask(f"Type the project's name ({name}) to remove all of it: ").strip() != name:
