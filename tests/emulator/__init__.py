@@ -7,7 +7,8 @@
         aws.answer(hook)         # a fault, or an answer of one's own: hook(Request) -> Response | None
 
 What is added lives in modules beside this one, each a list of hooks named HOOKS:
-    (none yet)
+    iam_simulation  SimulatePrincipalPolicy over the policies that are really stored
+    quotas          Service Quotas beyond the network's
 retailops knows nothing of all this but the endpoint variable.
 """
 
