@@ -1,0 +1,350 @@
+"""Floor 4, aws: the table of what retailops does in an account, from which come the check of rights and the policy.
+
+One row = actions of one service on the resources they touch. `*` as a resource stands only where the service knows
+nothing finer; what has no name of ours (a VPC, a key) is held to the project's tags.
+"""
+
+from __future__ import annotations
+
+from retailops.targets.aws.names import Names
+from retailops.targets.aws.rights import HERE, NEW, OURS, Conditions, Right, Row, filled, linked_to, passed_to
+from retailops.targets.aws.settings import Settings
+
+
+def rights(names: Names, settings: Settings) -> list[Right]:
+    """What this config will do, as actions on ARNs."""
+    return filled(TABLE, names, settings)
+
+
+def _mailed(settings: Settings) -> bool:
+    return bool(settings.alarm_email)
+
+
+# What each kind of thing in the network is asked to do or to bear, once it stands.
+_NETWORK = {
+    "vpc": "CreateSubnet CreateRouteTable CreateSecurityGroup CreateVpcEndpoint CreateFlowLogs ModifyVpcAttribute "
+    "AttachInternetGateway DetachInternetGateway DeleteVpc",
+    "subnet": "ModifySubnetAttribute AssociateRouteTable DisassociateRouteTable ReplaceRouteTableAssociation "
+    "CreateNatGateway CreateVpcEndpoint ModifyVpcEndpoint DeleteSubnet",
+    "route-table": "CreateRoute ReplaceRoute DeleteRoute AssociateRouteTable DisassociateRouteTable "
+    "ReplaceRouteTableAssociation CreateVpcEndpoint ModifyVpcEndpoint DeleteRouteTable",
+    "internet-gateway": "AttachInternetGateway DetachInternetGateway DeleteInternetGateway",
+    "natgateway": "DeleteNatGateway",
+    "elastic-ip": "CreateNatGateway DisassociateAddress ReleaseAddress",
+    "vpc-endpoint": "ModifyVpcEndpoint DeleteVpcEndpoints",
+    "security-group": "AuthorizeSecurityGroupIngress AuthorizeSecurityGroupEgress RevokeSecurityGroupIngress "
+    "RevokeSecurityGroupEgress ModifySecurityGroupRules UpdateSecurityGroupRuleDescriptionsIngress "
+    "UpdateSecurityGroupRuleDescriptionsEgress CreateVpcEndpoint ModifyVpcEndpoint DeleteSecurityGroup",
+    "security-group-rule": "ModifySecurityGroupRules",
+    "vpc-flow-log": "DeleteFlowLogs",
+    "launch-template": "CreateLaunchTemplateVersion ModifyLaunchTemplate DeleteLaunchTemplate",
+}
+_NEW_IN_NETWORK = {
+    "vpc": "CreateVpc",
+    "subnet": "CreateSubnet",
+    "route-table": "CreateRouteTable",
+    "internet-gateway": "CreateInternetGateway",
+    "natgateway": "CreateNatGateway",
+    "elastic-ip": "AllocateAddress",
+    "vpc-endpoint": "CreateVpcEndpoint",
+    "security-group": "CreateSecurityGroup",
+    "security-group-rule": "AuthorizeSecurityGroupIngress AuthorizeSecurityGroupEgress",
+    "vpc-flow-log": "CreateFlowLogs",
+    "launch-template": "CreateLaunchTemplate",
+}
+_MAKERS = tuple(sorted({"RunInstances"} | {each for actions in _NEW_IN_NETWORK.values() for each in actions.split()}))
+_BY_A_TEMPLATE: Conditions = {
+    "ArnLike": {"ec2:LaunchTemplate": ("arn:{partition}:ec2:{region}:{account}:launch-template/*",)}
+}
+
+TABLE: tuple[Row, ...] = (
+    # network: the VPC and what is in it
+    Row(
+        "network",
+        "ec2: DescribeAddresses DescribeAddressesAttribute DescribeAvailabilityZones DescribeFlowLogs DescribeImages "
+        "DescribeInstanceTypeOfferings DescribeInstanceTypes DescribeInstances DescribeInternetGateways "
+        "DescribeLaunchTemplateVersions DescribeLaunchTemplates DescribeNatGateways DescribeNetworkAcls "
+        "DescribeNetworkInterfaces DescribePrefixLists DescribeManagedPrefixLists DescribeRegions DescribeRouteTables "
+        "DescribeSecurityGroupRules DescribeSecurityGroups DescribeSubnets DescribeTags DescribeVolumes "
+        "DescribeVpcEndpointServices DescribeVpcEndpoints DescribeVpcs",
+        "*",
+        HERE,
+    ),
+    Row("network", "ec2: DescribeVpcAttribute", "vpc/*"),
+    *(Row("network", f"ec2: {actions}", f"{kind}/*", NEW) for kind, actions in _NEW_IN_NETWORK.items()),
+    *(Row("network", f"ec2: {actions}", f"{kind}/*", OURS) for kind, actions in _NETWORK.items()),
+    Row("network", "ec2: CreateTags", "*/*", {"StringEquals": {"ec2:CreateAction": _MAKERS}}),
+    Row("network", "ec2: CreateTags DeleteTags", "*/*", OURS),
+    # AWS makes a VPC's default group itself, without our tags; ours takes its rules away.
+    Row("network", "ec2: RevokeSecurityGroupEgress RevokeSecurityGroupIngress", "security-group/*"),
+    Row("network", "ec2: CreateTags", "security-group/*", NEW),
+    Row("network", "logs: CreateLogDelivery DeleteLogDelivery", "*", HERE),  # flow logs of the network
+    # cluster: EKS, its nodes, what they leave behind
+    Row("cluster", "eks: CreateCluster", "*", NEW),
+    Row("cluster", "eks: DescribeAddonVersions DescribeClusterVersions ListClusters", "*", HERE),
+    Row(
+        "cluster",
+        "eks: AssociateEncryptionConfig CreateAddon CreateNodegroup DeleteCluster DescribeCluster "
+        "DescribeUpdate ListAddons ListNodegroups ListTagsForResource ListUpdates TagResource "
+        "UntagResource UpdateClusterConfig UpdateClusterVersion",
+        "cluster/{prefix}",
+    ),
+    Row(
+        "cluster",
+        "eks: DeleteNodegroup DescribeNodegroup DescribeUpdate ListTagsForResource TagResource UntagResource "
+        "UpdateNodegroupConfig UpdateNodegroupVersion",
+        "nodegroup/{prefix}/*/*",
+    ),
+    Row(
+        "cluster",
+        "eks: DeleteAddon DescribeAddon DescribeUpdate ListTagsForResource TagResource UntagResource UpdateAddon",
+        "addon/{prefix}/*/*",
+    ),
+    Row(  # EKS starts nodes of a launch template only for those who might start them themselves
+        "cluster",
+        "ec2: RunInstances",
+        "instance/* launch-template/* network-interface/* security-group/* subnet/* volume/* "
+        "arn:{partition}:ec2:{region}::image/*",
+        _BY_A_TEMPLATE,
+    ),
+    Row("cluster", "autoscaling: DescribeAutoScalingGroups DescribeTags", "*", HERE),
+    Row(
+        "cluster",
+        "autoscaling: CreateOrUpdateTags DeleteTags",
+        "autoScalingGroup:*:autoScalingGroupName/eks-{prefix}-*",
+    ),
+    # roles: who may do what, and as whom services act
+    Row(
+        "roles",
+        "iam: CreateRole DeleteRole DeleteRolePolicy GetRole GetRolePolicy ListAttachedRolePolicies "
+        "ListInstanceProfilesForRole ListRolePolicies ListRoleTags PutRolePolicy TagRole UntagRole "
+        "UpdateAssumeRolePolicy UpdateRole UpdateRoleDescription",
+        "role/{prefix}-*",
+    ),
+    Row(
+        "roles",
+        "iam: AttachRolePolicy DetachRolePolicy",
+        "role/{prefix}-*",
+        {
+            "ArnLike": {
+                "iam:PolicyARN": (
+                    "arn:{partition}:iam::aws:policy/AmazonEKS*",
+                    "arn:{partition}:iam::aws:policy/AmazonEC2ContainerRegistry*",
+                    "arn:{partition}:iam::{account}:policy/{prefix}-*",
+                )
+            }
+        },
+    ),
+    Row(
+        "roles",
+        "iam: CreatePolicy CreatePolicyVersion DeletePolicy DeletePolicyVersion GetPolicy GetPolicyVersion "
+        "ListEntitiesForPolicy ListPolicyTags ListPolicyVersions TagPolicy UntagPolicy",
+        "policy/{prefix}-*",
+    ),
+    Row(
+        "roles",
+        "iam: AddClientIDToOpenIDConnectProvider CreateOpenIDConnectProvider DeleteOpenIDConnectProvider "
+        "GetOpenIDConnectProvider ListOpenIDConnectProviderTags RemoveClientIDFromOpenIDConnectProvider "
+        "TagOpenIDConnectProvider UntagOpenIDConnectProvider UpdateOpenIDConnectProviderThumbprint",
+        "oidc-provider/oidc.eks.{region}.amazonaws.com/id/*",
+    ),
+    Row(
+        "roles",
+        "iam: PassRole",
+        "role/{prefix}-*",
+        passed_to("cloudtrail", "ec2", "eks", "events", "glue", "sagemaker", "vpc-flow-logs"),
+    ),
+    Row(
+        "roles",
+        "iam: CreateServiceLinkedRole",
+        "role/aws-service-role/*",
+        linked_to("autoscaling", "eks", "eks-nodegroup", "elasticloadbalancing", "spot"),
+    ),
+    Row("roles", "iam: GetRole", "role/*"),
+    Row("roles", "iam: GetPolicy GetPolicyVersion", "arn:{partition}:iam::aws:policy/*"),
+    Row("roles", "iam: GetUser SimulatePrincipalPolicy", "user/*"),
+    Row("roles", "iam: SimulatePrincipalPolicy", "role/*"),
+    Row("roles", "iam: ListOpenIDConnectProviders ListPolicies ListRoles", "*"),
+    # storage: the lake's buckets and Terraform's, keys, images
+    Row("storage", "s3: ListAllMyBuckets", "*"),
+    Row(
+        "storage",
+        "s3: CreateBucket DeleteBucket DeleteBucketPolicy GetAccelerateConfiguration GetBucketAcl GetBucketCORS "
+        "GetBucketLocation GetBucketLogging GetBucketNotification GetBucketObjectLockConfiguration "
+        "GetBucketOwnershipControls GetBucketPolicy GetBucketPolicyStatus GetBucketPublicAccessBlock "
+        "GetBucketRequestPayment GetBucketTagging GetBucketVersioning GetBucketWebsite GetEncryptionConfiguration "
+        "GetIntelligentTieringConfiguration GetLifecycleConfiguration GetReplicationConfiguration ListBucket "
+        "ListBucketMultipartUploads ListBucketVersions ListTagsForResource PutBucketLogging PutBucketNotification "
+        "PutBucketOwnershipControls PutBucketPolicy PutBucketPublicAccessBlock PutBucketTagging PutBucketVersioning "
+        "PutEncryptionConfiguration PutIntelligentTieringConfiguration PutLifecycleConfiguration TagResource "
+        "UntagResource",
+        "{prefix}-*-{account}",
+    ),
+    Row(
+        "storage",
+        "s3: AbortMultipartUpload DeleteObject DeleteObjectVersion GetObject GetObjectTagging GetObjectVersion "
+        "ListMultipartUploadParts PutObject PutObjectTagging",
+        "{prefix}-*-{account}/*",
+    ),
+    Row("storage", "kms: CreateKey", "*", NEW),
+    Row("storage", "kms: TagResource", "key/*", NEW),
+    Row("storage", "kms: ListAliases ListKeys", "*", HERE),
+    Row("storage", "kms: CreateAlias DeleteAlias UpdateAlias", "alias/{prefix}*"),
+    Row(
+        "storage",
+        "kms: CancelKeyDeletion CreateAlias CreateGrant Decrypt DeleteAlias DescribeKey EnableKey EnableKeyRotation "
+        "Encrypt GenerateDataKey GetKeyPolicy GetKeyRotationStatus ListGrants ListResourceTags PutKeyPolicy "
+        "RetireGrant ScheduleKeyDeletion TagResource UntagResource UpdateAlias UpdateKeyDescription",
+        "key/*",
+        OURS,
+    ),
+    Row("storage", "ecr: GetAuthorizationToken", "*", HERE),
+    Row(
+        "storage",
+        "ecr: BatchCheckLayerAvailability BatchDeleteImage BatchGetImage CompleteLayerUpload CreateRepository "
+        "DeleteLifecyclePolicy DeleteRepository DeleteRepositoryPolicy DescribeImages DescribeRepositories "
+        "GetDownloadUrlForLayer GetLifecyclePolicy GetRepositoryPolicy InitiateLayerUpload ListImages "
+        "ListTagsForResource PutImage PutImageScanningConfiguration PutImageTagMutability PutLifecyclePolicy "
+        "SetRepositoryPolicy TagResource UntagResource UploadLayerPart",
+        "repository/{prefix}*",
+    ),
+    # data: Glue, Athena, SageMaker
+    Row(
+        "data",
+        "glue: CreateDatabase DeleteDatabase GetDatabase UpdateDatabase",
+        "catalog database/{snake}*",
+    ),
+    Row("data", "glue: GetTags TagResource UntagResource", "database/{snake}*"),
+    Row("data", "glue: GetDatabases", "catalog database/*"),
+    Row(
+        "data",
+        "glue: BatchDeleteTable CreateTable DeleteTable GetPartitions GetTable GetTables UpdateTable",
+        "catalog database/{snake}* table/{snake}*/*",
+    ),
+    Row(
+        "data",
+        "glue: BatchStopJobRun CreateJob DeleteJob GetJob GetJobRun GetJobRuns GetTags StartJobRun TagResource "
+        "UntagResource UpdateJob",
+        "job/{prefix}*",
+    ),
+    Row(
+        "data",
+        "glue: CreateSecurityConfiguration DeleteSecurityConfiguration GetJobs "
+        "GetSecurityConfiguration GetSecurityConfigurations ListJobs",
+        "*",
+        HERE,
+    ),
+    Row(
+        "data",
+        "athena: CreateWorkGroup DeleteWorkGroup GetQueryExecution GetQueryResults GetWorkGroup ListTagsForResource "
+        "StartQueryExecution StopQueryExecution TagResource UntagResource UpdateWorkGroup",
+        "workgroup/{prefix}*",
+    ),
+    Row("data", "athena: ListWorkGroups", "*", HERE),
+    Row(
+        "data",
+        "sagemaker: CreateModelPackageGroup DeleteModelPackageGroup DeleteModelPackageGroupPolicy "
+        "DescribeModelPackageGroup GetModelPackageGroupPolicy PutModelPackageGroupPolicy",
+        "model-package-group/{prefix}*",
+    ),
+    Row(
+        "data",
+        "sagemaker: CreateModelPackage DeleteModelPackage DescribeModelPackage UpdateModelPackage",
+        "model-package/{prefix}*/*",
+    ),
+    Row(
+        "data",
+        "sagemaker: CreateFeatureGroup DeleteFeatureGroup DescribeFeatureGroup GetRecord PutRecord UpdateFeatureGroup",
+        "feature-group/{prefix}*",
+    ),
+    Row(
+        "data",
+        "sagemaker: CreateTrainingJob DeleteTrainingJob DescribeTrainingJob StopTrainingJob",
+        "training-job/{prefix}*",
+    ),
+    Row("data", "sagemaker: CreateProcessingJob DescribeProcessingJob StopProcessingJob", "processing-job/{prefix}*"),
+    Row(
+        "data",
+        "sagemaker: CreateHyperParameterTuningJob DescribeHyperParameterTuningJob StopHyperParameterTuningJob",
+        "hyper-parameter-tuning-job/{prefix}*",
+    ),
+    Row("data", "sagemaker: CreateModel DeleteModel DescribeModel", "model/{prefix}*"),
+    Row(
+        "data",
+        "sagemaker: CreateEndpointConfig DeleteEndpointConfig DescribeEndpointConfig",
+        "endpoint-config/{prefix}*",
+    ),
+    Row(
+        "data",
+        "sagemaker: CreateEndpoint DeleteEndpoint DescribeEndpoint UpdateEndpoint UpdateEndpointWeightsAndCapacities",
+        "endpoint/{prefix}*",
+    ),
+    Row("data", "sagemaker: CreateEndpoint UpdateEndpoint", "endpoint-config/{prefix}*"),
+    Row("data", "sagemaker: AddTags DeleteTags ListTags", "*/{prefix}*"),
+    Row(
+        "data",
+        "sagemaker: ListEndpointConfigs ListEndpoints ListFeatureGroups ListHyperParameterTuningJobs "
+        "ListModelPackageGroups ListModelPackages ListModels ListProcessingJobs ListTrainingJobs",
+        "*",
+        HERE,
+    ),
+    # watch: logs, alarms, the trail, the budget, what teardown and its audit look through
+    Row(
+        "watch",
+        "logs: AssociateKmsKey CreateLogGroup DeleteLogGroup DeleteMetricFilter DeleteRetentionPolicy "
+        "DescribeMetricFilters "
+        "DisassociateKmsKey FilterLogEvents ListTagsForResource PutMetricFilter PutRetentionPolicy "
+        "TagResource UntagResource",
+        "log-group:*{prefix}*",
+    ),
+    Row("watch", "logs: GetLogEvents", "log-group:*{prefix}*:log-stream:*"),
+    Row("watch", "logs: DescribeLogGroups", "*", HERE),
+    Row(
+        "watch",
+        "cloudwatch: DeleteAlarms ListTagsForResource PutMetricAlarm TagResource UntagResource",
+        "alarm:{prefix}*",
+    ),
+    Row(
+        "watch",
+        "cloudwatch: DeleteDashboards GetDashboard PutDashboard",
+        "arn:{partition}:cloudwatch::{account}:dashboard/{prefix}*",
+    ),
+    Row("watch", "cloudwatch: DescribeAlarms ListDashboards", "*", HERE),
+    Row(
+        "watch",
+        "sns: CreateTopic DeleteTopic GetTopicAttributes ListSubscriptionsByTopic ListTagsForResource "
+        "SetTopicAttributes TagResource UntagResource",
+        "{prefix}*",
+    ),
+    Row("watch", "sns: Subscribe", "{prefix}*", wanted=_mailed),
+    Row("watch", "sns: GetSubscriptionAttributes SetSubscriptionAttributes Unsubscribe", "*", HERE, wanted=_mailed),
+    Row("watch", "sns: ListTopics", "*", HERE),
+    Row(
+        "watch",
+        "events: DeleteRule DescribeRule DisableRule EnableRule ListTagsForResource ListTargetsByRule PutRule "
+        "PutTargets RemoveTargets TagResource UntagResource",
+        "rule/{prefix}*",
+    ),
+    Row("watch", "events: ListRules", "*", HERE),
+    Row(
+        "watch",
+        "cloudtrail: AddTags CreateTrail DeleteTrail GetEventSelectors GetInsightSelectors GetTrail GetTrailStatus "
+        "ListTags PutEventSelectors RemoveTags StartLogging StopLogging UpdateTrail",
+        "trail/{prefix}*",
+    ),
+    Row("watch", "cloudtrail: DescribeTrails ListTrails", "*"),
+    Row(
+        "watch",
+        "budgets: ListTagsForResource ModifyBudget TagResource UntagResource ViewBudget",
+        "budget/{prefix}*",
+    ),
+    Row("watch", "ce: GetCostAndUsage GetCostForecast", "*"),
+    Row("watch", "tag: GetResources", "*", HERE),
+    Row("watch", "servicequotas: GetAWSDefaultServiceQuota GetServiceQuota", "*"),
+    Row(
+        "watch",
+        "elasticloadbalancing: DescribeListeners DescribeLoadBalancers DescribeTags DescribeTargetGroups",
+        "*",
+        HERE,
+    ),
+)
