@@ -69,6 +69,7 @@ class CostLine:
     source: str  # where the unit price was read
     dated: str  # ISO 8601 day of that reading
     detail: str = ""
+    certainty: Literal["read", "typical", "unconfirmed"] = "read"  # of the unit price: spot prices move, so are typical
 
 
 @dataclass(frozen=True)

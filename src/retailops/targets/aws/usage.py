@@ -1,0 +1,70 @@
+"""Floor 4, aws: what is paid for by use: the lake and its jobs, training, serving, logs, as `aws.usage` declares them.
+
+Parked, nobody works: the lake stays, and the audit trail goes on being written.
+"""
+
+from __future__ import annotations
+
+from retailops.config import Config
+from retailops.targets.aws.bill import Bill, Month
+from retailops.targets.aws.settings import Settings
+
+# Measured on the synthetic rows, 391,000 of them: GB a million rows.
+RAW_GB = 0.1413
+DATASET_GB = 0.0138  # silver and gold, kept for each ETL run
+
+# Spark takes a while to begin; then the two workers, the smallest that Glue has, are far from being busy.
+ETL_DPUS = 2
+ETL_MINUTES, ETL_MINUTES_A_MILLION = 3.0, 0.5
+
+# Billed from the start of the instance: it loads the image first.
+TRAINING_TYPE = "ml.m5.large"
+TRAINING_MINUTES, TRAINING_MINUTES_A_MILLION = 4.0, 0.5
+
+REQUESTS_A_LCU_HOUR = 90_000  # 25 new connections a second; a connection that is kept costs less
+ANSWER_KB = 2  # with headers
+TRAIL_WRITES = 8.76  # thousand a month: the audit trail, every five minutes
+ETL_WRITES, TRAINING_WRITES = 0.1, 0.05  # thousand a run; as many reads and more
+DAYS = 30.4  # of a month
+
+
+def usage(bill: Bill, config: Config, month: Month) -> None:
+    """The lines of all other parts."""
+    settings: Settings = config.settings("aws")
+    _data(bill, settings, month)
+    _training(bill, config, month)
+    _serving(bill, settings, month)
+    gb = settings.usage.log_gb * month.used
+    bill.add("logs", "Logs taken in", "logs.ingested", gb)
+    bill.add("logs", f"Logs kept {settings.log_days} days", "logs.stored", gb * settings.log_days / DAYS)
+
+
+def _data(bill: Bill, settings: Settings, month: Month) -> None:
+    declared = settings.usage
+    runs = declared.etl_runs * month.used
+    stored = declared.rows_million * (RAW_GB + DATASET_GB * max(1.0, declared.etl_runs))
+    writes = TRAIL_WRITES + runs * ETL_WRITES + declared.training_runs * month.used * TRAINING_WRITES
+    minutes = ETL_MINUTES + ETL_MINUTES_A_MILLION * declared.rows_million
+    bill.add("data", "Lake in S3", "s3.stored", stored, f"{declared.rows_million:,g} million rows, and each ETL run's")
+    bill.add("data", "Writes to S3", "s3.writes", writes, "most of them the audit trail's")
+    bill.add("data", "Reads from S3", "s3.reads", 3 * (writes - TRAIL_WRITES))
+    glue = f"{declared.etl_runs:,g} runs of about {minutes:.1f} minutes on {ETL_DPUS} DPUs"
+    bill.add("data", "ETL on Glue", "glue.dpu", runs * ETL_DPUS * minutes / 60, glue)
+    bill.add("data", "Athena queries", "athena.scanned", declared.query_gb * month.used / 1000)
+
+
+def _training(bill: Bill, config: Config, month: Month) -> None:
+    declared, algorithms = config.settings("aws").usage, len(config.train.algorithms)
+    minutes = TRAINING_MINUTES + TRAINING_MINUTES_A_MILLION * declared.rows_million
+    hours = declared.training_runs * algorithms * minutes / 60 * month.used
+    detail = f"{declared.training_runs:,g} runs of {algorithms} algorithms, about {minutes:.1f} minutes each"
+    bill.add("training", f"Training on spot, {TRAINING_TYPE}", f"sagemaker-spot.{TRAINING_TYPE}", hours, detail)
+
+
+def _serving(bill: Bill, settings: Settings, month: Month) -> None:
+    requests = settings.usage.requests_million * month.used
+    bill.add("serving", "Load balancer", "alb.hour", month.awake_hours)
+    bill.add("serving", "Load balancer, by load", "alb.lcu", requests * 1e6 / REQUESTS_A_LCU_HOUR)
+    addresses = f"one in each of {settings.zones} zones"
+    bill.add("serving", "Its public addresses", "ipv4.hour", settings.zones * month.awake_hours, addresses)
+    bill.add("serving", "Answers to the internet", "transfer.out", requests * ANSWER_KB)
