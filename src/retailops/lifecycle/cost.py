@@ -44,7 +44,7 @@ def cost(target: Target, allow_over_budget: bool, scenario: str | None = None, l
     estimates = target.costs.estimates()
     found = _chosen(target, estimates, scenario)
     spend = target.costs.live() if live else None
-    failed = over_budget(target, found) or (spend and overspent(target, spend))
+    failed = over_budget(target, found) or (overspent(target, spend) if spend else None)
     result: dict[str, Any] = {
         "monthly_usd": found.monthly_usd,
         "scenario": found.scenario,

@@ -89,7 +89,7 @@ def _sureness(result: Result) -> str:
 def _paragraphs(console: Console, texts: Iterable[str], style: str = "") -> None:
     console.print()
     for text in texts:
-        console.print(Padding(Text(text, style=style), (0, 0, 0, 2)))
+        console.print(Padding(Text(text, style=style), (0, 0, 0, 2), expand=False))
 
 
 def _usd(value: float) -> str:

@@ -65,11 +65,11 @@ def endpoints(settings: Settings, prices: Prices) -> tuple[str, ...]:
 def advice(settings: Settings, prices: Prices) -> Advice:
     """Which way is cheaper for the declared traffic, and where it tips."""
     found = logs(settings, prices)
-    chosen = {"auto": "cheaper", "on": "set", "off": "set"}[settings.endpoints]
+    why = "cheaper" if settings.endpoints == "auto" else "as set"
     way = "endpoints" if endpoints(settings, prices) else "NAT"
     return Advice(
         subject="NAT or interface endpoints",
-        choice=f"{way} ({chosen})",
+        choice=f"{way} ({why})",
         reason=(
             f"{found.gb:,.4g} GB of logs a month cost ${found.nat_usd:,.2f} through NAT and ${found.endpoint_usd:,.2f} "
             f"through an endpoint in {settings.zones} zones; it pays from {found.tips_gb:,.0f} GB. Endpoints for ECR "

@@ -65,6 +65,5 @@ def _serving(bill: Bill, settings: Settings, month: Month) -> None:
     requests = settings.usage.requests_million * month.used
     bill.add("serving", "Load balancer", "alb.hour", month.awake_hours)
     bill.add("serving", "Load balancer, by load", "alb.lcu", requests * 1e6 / REQUESTS_A_LCU_HOUR)
-    addresses = f"one in each of {settings.zones} zones"
-    bill.add("serving", "Its public addresses", "ipv4.hour", settings.zones * month.awake_hours, addresses)
+    bill.add("serving", f"Its public addresses, {settings.zones}", "ipv4.hour", settings.zones * month.awake_hours)
     bill.add("serving", "Answers to the internet", "transfer.out", requests * ANSWER_KB)
