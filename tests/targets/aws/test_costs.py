@@ -153,7 +153,7 @@ def test_a_price_that_is_missing_is_an_error_and_never_nothing(
 
 def test_every_price_that_a_bill_needs_is_missed_when_it_is_gone() -> None:
     content = {"region": "here", "sources": {"s": {"where": "a page", "dated": "2026-01-02"}}, "prices": {}}
-    with pytest.raises(ConfigError, match="No price is known for hour .nat. in here"):
+    with pytest.raises(ConfigError, match=r"No price is known for hour \(nat\) in here"):
         Bill(Prices(content)).add("infrastructure", "NAT", "nat.hour", 730)
 
 

@@ -56,5 +56,5 @@ def test_what_is_paid_by_the_hour_goes_when_parked() -> None:
 
 def test_nothing_dear_is_made_that_no_line_is_for() -> None:
     kinds = set(re.findall(r'^resource "(\w+)"', "\n".join(f.read_text() for f in INFRA.glob("*.tf")), re.MULTILINE))
-    dear = r"_(?:db_|rds|instance$|lb$|opensearch|elasticache|redshift|mq_|msk|vpn|ec2_transit_gateway|sagemaker_endpoint$)"
+    dear = r"_(?:db_|rds|instance$|lb$|opensearch|elasticache|redshift|mq_|msk|vpn|transit_gateway|sagemaker_endpoint$)"
     assert not [kind for kind in kinds if re.search(dear, kind)]
