@@ -18,7 +18,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 REGION = "ap-southeast-1"
-ADDITIONS: tuple[str, ...] = ("iam_simulation", "quotas")  # modules of this package whose HOOKS complete moto
+ADDITIONS: tuple[str, ...] = ("iam_simulation", "quotas", "sagemaker_ends", "transport")  # their HOOKS complete moto
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from retailops.config import Config
 from retailops.errors import ConfigError, RetailOpsError, TargetFailed
+from retailops.targets.aws.ledger import Ledger
 from retailops.targets.aws.names import Names
 from retailops.targets.aws.settings import Settings
 
@@ -27,7 +28,11 @@ class Session:
         return boto3.Session(region_name=self.settings.region)
 
     def client(self, service: str, **options: Any) -> Any:
-        """A client that retries what may pass by itself."""
+        """A client that retries what may pass by itself; what it creates is written down in the ledger."""
+        return Ledger(self).watch(self.unwatched(service, **options))
+
+    def unwatched(self, service: str, **options: Any) -> Any:
+        """A client that is kept out of the ledger, for the ledger's own use."""
         from botocore.config import Config as ClientConfig
 
         settings = ClientConfig(
