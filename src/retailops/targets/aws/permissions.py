@@ -340,7 +340,7 @@ TABLE: tuple[Row, ...] = (
     ),
     Row("watch", "ce: GetCostAndUsage GetCostForecast", "*"),
     Row("watch", "tag: GetResources", "*", HERE),
-    Row("watch", "servicequotas: GetAWSDefaultServiceQuota GetServiceQuota", "*"),
+    Row("watch", "servicequotas: GetAWSDefaultServiceQuota GetServiceQuota ListServiceQuotas", "*"),
     Row(
         "watch",
         "elasticloadbalancing: DescribeListeners DescribeLoadBalancers DescribeTags DescribeTargetGroups",
