@@ -35,5 +35,5 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
         infra=infra,
         removal=infra,
         costs=LocalCosts(),
-        doctor=LocalDoctor(),
+        doctor=LocalDoctor(workspace, config),
     )
