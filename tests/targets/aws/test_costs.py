@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 from decimal import ROUND_HALF_UP, Decimal
 
 import pytest
@@ -15,6 +16,7 @@ from retailops.targets.aws.costs import AwsCosts
 from retailops.targets.aws.prices import Prices, load, regions
 
 Configured = Callable[[str], Config]
+TODAY = date(2026, 11, 25)
 
 # Quantity × unit price = dollars, worked out on paper from the price list of the region.
 ALWAYS = {
@@ -85,7 +87,7 @@ VIRGINIA = {name: usd for name, usd in ALWAYS.items() if not name.startswith("No
 
 
 def priced(config: Config, scenario: str) -> Estimate:
-    return next(each for each in AwsCosts(config).estimates() if each.scenario == scenario)
+    return next(each for each in AwsCosts(config, TODAY).estimates() if each.scenario == scenario)
 
 
 @pytest.mark.parametrize(
@@ -120,9 +122,25 @@ def test_a_line_is_quantity_times_price_and_the_total_their_sum(configured: Conf
 
 
 def test_the_default_keeps_its_promises_on_what_it_costs(configured: Configured) -> None:
-    totals = {each.scenario: each.monthly_usd for each in AwsCosts(configured("")).estimates()}
+    totals = {each.scenario: each.monthly_usd for each in AwsCosts(configured(""), TODAY).estimates()}
     assert totals["parked"] < totals["working-hours"] < totals["always"] <= 250
     assert priced(configured("cost: {hours_per_week: 40}"), "working-hours").monthly_usd <= 120
+
+
+@pytest.mark.parametrize(
+    ("version", "today", "usd"),
+    [
+        ("1.35", date(2027, 3, 26), 73),
+        ("1.35", date(2027, 3, 27), 438),  # 730 × .60
+        ("1.20", TODAY, 438),
+        ("1.99", TODAY, 73),  # newer than the package
+    ],
+)
+def test_a_cluster_out_of_standard_support_costs_six_times_as_much(
+    configured: Configured, version: str, today: date, usd: float
+) -> None:
+    for estimate in AwsCosts(configured(f"aws: {{kubernetes: '{version}'}}"), today).estimates():
+        assert estimate.lines[0].monthly_usd == usd
 
 
 def test_a_week_of_168_hours_is_all_of_the_month(configured: Configured) -> None:

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import date
+from io import StringIO
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from emulator import Emulator, Request, Response
+from retailops import targets
+from retailops.cli.views.cost import bill
 from retailops.errors import TargetFailed
+from retailops.lifecycle.cost import cost as told
 from retailops.ports import Spend
+from retailops.targets.aws.costs import AwsCosts
 from retailops.targets.aws.session import Session
 from retailops.targets.aws.spend import spend
 
@@ -110,13 +117,12 @@ def test_an_account_without_a_bill_has_spent_nothing(session: Session, aws: Emul
 @pytest.fixture
 def cost(aws: Emulator, configured: Callable[[str], Any]) -> Callable[..., Any]:
     """`retailops cost --live` with a budget, as the lifecycle tells it."""
-    from retailops import targets
-    from retailops.lifecycle.cost import cost
 
     def ask(budget: float, allow: bool = False, forecast: str | None = "100.25") -> Any:
         aws.answer(Billing(forecast))
         config = configured(f"cost: {{monthly_budget_usd: {budget}, scenario: parked}}")
-        return cost(targets.open_target(config), allow, live=True)
+        target = replace(targets.open_target(config), costs=AwsCosts(config, date(2026, 11, 20)))
+        return told(target, allow, live=True)
 
     return ask
 
@@ -129,3 +135,27 @@ def test_a_bill_over_the_budget_or_heading_there_is_a_missed_gate(cost: Callable
     assert cost(160, allow=True).failed is None
     assert cost(160, forecast=None).failed is None
     assert "parked" in cost(61).failed.what  # the estimate of $78.66 comes first
+
+
+def test_a_person_sees_the_bill_beside_the_budget(cost: Callable[..., Any]) -> None:
+    shown = seen(cost(160).result)
+    assert "billed since 2026-11-01" in shown
+    assert "EC2 - Other" in shown and "20.50" in shown
+    assert "61.50  ≤ 160.00  ✔ within" in shown and "161.75  ≤ 160.00  ✘ OVER" in shown
+    assert "forecast" in shown and "–" in seen(cost(160, forecast=None).result)
+
+
+def test_a_bill_without_any_service_says_why_that_may_be(cost: Callable[..., Any]) -> None:
+    result = cost(250).result
+    nothing = {"month_to_date_usd": 0.0, "forecast_usd": None, "by_service": {}, "since": "2026-11-01"}
+    assert "cost allocation tag" in seen({**result, "live": nothing})
+    assert "cost allocation tag" not in seen(result)
+
+
+def seen(result: dict[str, Any]) -> str:
+    """What a terminal of 80 columns shows."""
+    console = Console(file=StringIO(), width=80)
+    bill(console, result)
+    text = console.file.getvalue()
+    assert max(map(len, text.splitlines())) <= 80
+    return text

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import date
 
 import pytest
 
@@ -11,6 +12,7 @@ from retailops.errors import ConfigError
 from retailops.targets.aws.costs import AwsCosts, interface_endpoints
 
 Configured = Callable[[str], Config]
+TODAY = date(2026, 11, 25)
 # ap-southeast-1: an endpoint in two zones stands for 2 × 730 × $0.013 = $18.98 and saves $0.059 − $0.01 a GB.
 TIPS_GB = 18.98 / 0.049  # 387.35
 
@@ -46,7 +48,7 @@ def test_auto_is_never_dearer_than_the_other_way(configured: Configured, gb: flo
 
 
 def test_the_advice_says_what_each_way_costs_and_where_it_tips(configured: Configured) -> None:
-    advice = AwsCosts(configured("")).advice()[0]
+    advice = AwsCosts(configured(""), TODAY).advice()[0]
     assert advice.choice == "NAT (cheaper)"
     assert advice.monthly_usd == {"NAT": 0.3, "endpoint": 19.03}  # 5 × .059 = .295; 18.98 + 5 × .01
     assert "387 GB" in advice.reason and "free gateway endpoint" in advice.reason
@@ -54,12 +56,12 @@ def test_the_advice_says_what_each_way_costs_and_where_it_tips(configured: Confi
 
 def test_the_advice_owns_up_to_a_choice_that_the_file_made(configured: Configured) -> None:
     advice = AwsCosts(configured(usage(1, endpoints="on"))).advice()[0]
-    assert advice.choice == "endpoints (as set)"
+    assert advice.choice == "endpoints for $56.94 a month (as set)"  # 3 services × 2 zones × 730 × .013
     assert advice.monthly_usd["endpoint"] > advice.monthly_usd["NAT"]
 
 
 def test_a_sagemaker_endpoint_is_priced_beside_the_load_balancer(configured: Configured) -> None:
-    advice = AwsCosts(configured("")).advice()[1]
+    advice = AwsCosts(configured(""), TODAY).advice()[1]
     # 18.40 + .09 + 7.30 + .24; and 730 × .144
     assert advice.monthly_usd == {"EKS": 26.03, "SageMaker endpoint": 105.12}
 

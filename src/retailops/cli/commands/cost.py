@@ -19,7 +19,7 @@ def cost(
     call: Call,
     scenario: Annotated[
         Literal["always", "working-hours", "parked"] | None,
-        Option("--scenario", help="How it is run. Default: cost.scenario."),
+        Option("--scenario", metavar="NAME", help="always, working-hours or parked. Default: cost.scenario."),
     ] = None,
     live: Annotated[bool, Option("--live", help="Also what was really billed this month, and the forecast.")] = False,
     allow_over_budget: Annotated[bool, Option("--allow-over-budget", help="A cost above the budget is fine.")] = False,

@@ -16,6 +16,10 @@ from retailops.cli.views.layout import DASH, number, show, table, title, verdict
 Result = Mapping[str, Any]
 MARKS = {"read": " ", "typical": "~", "unconfirmed": "?"}  # behind a unit price
 MEANINGS = {"typical": "~ typical: spot prices move.", "unconfirmed": "? not compared with AWS's page."}
+UNTAGGED = (
+    "Nothing is billed under this project's tags. Billing knows a tag only about a day after it was activated there "
+    "as a cost allocation tag: retailops:project and retailops:environment."
+)
 
 
 def bill(console: Console, result: Result) -> None:
@@ -30,6 +34,8 @@ def bill(console: Console, result: Result) -> None:
     _paragraphs(console, (f"{each['subject']}: {each['choice']}. {each['reason']}" for each in result["advice"]))
     if "live" in result:
         show(console, _live_table(result["live"], result["budget_usd"]))
+        if not result["live"]["by_service"]:
+            _paragraphs(console, [UNTAGGED])
     _paragraphs(console, [_sureness(result)], "dim")
 
 

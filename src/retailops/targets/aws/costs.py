@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 
 from retailops.config import Config
 from retailops.ports import Advice, Estimate, Spend
@@ -17,23 +17,45 @@ from retailops.targets.aws.usage import TRAINING_TYPE, usage
 class AwsCosts:
     """Estimates and advice need the config alone: no network, no credentials, no SDK."""
 
-    def __init__(self, config: Config) -> None:
+    def __init__(self, config: Config, today: date | None = None) -> None:
         self._config = config
         self._settings: Settings = config.settings("aws")
+        self._today = today or datetime.now(UTC).date()
 
     def estimates(self) -> list[Estimate]:
         prices = load(self._settings.region)
-        return [_estimate(self._config, prices, month) for month in months(self._config.cost.hours_per_week)]
+        return [self._estimate(prices, month) for month in months(self._config.cost.hours_per_week)]
 
     def advice(self) -> list[Advice]:
         prices = load(self._settings.region)
-        return [traffic.advice(self._settings, prices), _endpoint(self._config, prices)]
+        return [traffic.advice(self._settings, prices), self._endpoint(prices)]
 
     def live(self) -> Spend:
         from retailops.targets.aws.session import Session
         from retailops.targets.aws.spend import spend
 
-        return spend(Session(self._config), datetime.now(UTC).date())
+        return spend(Session(self._config), self._today)
+
+    def _estimate(self, prices: Prices, month: Month) -> Estimate:
+        bill = Bill(prices)
+        rent(bill, self._settings, month, self._today)
+        usage(bill, self._config, month)
+        return Estimate(month.scenario, tuple(bill.lines))
+
+    def _endpoint(self, prices: Prices) -> Advice:
+        """What a SageMaker endpoint would cost in place of the load balancer and its way to the cluster."""
+        always = self._estimate(prices, months(self._config.cost.hours_per_week)[0])
+        serving = round(sum(line.monthly_usd for line in always.lines if line.part == "serving"), 2)
+        endpoint = cents(HOURS, prices.of(f"sagemaker.{TRAINING_TYPE}").usd)
+        return Advice(
+            subject="EKS or a SageMaker endpoint",
+            choice="EKS",
+            reason=(
+                f"The cluster's nodes stand anyway, so serving on them costs ${serving:,.2f} a month, most of it the "
+                f"load balancer's. An endpoint on one {TRAINING_TYPE} costs ${endpoint:,.2f}, idle or not."
+            ),
+            monthly_usd={"EKS": serving, "SageMaker endpoint": endpoint},
+        )
 
 
 def interface_endpoints(config: Config) -> tuple[str, ...]:
@@ -44,26 +66,3 @@ def interface_endpoints(config: Config) -> tuple[str, ...]:
     settings: Settings = config.settings("aws")
     fixed = traffic.FIXED.get(settings.endpoints)
     return traffic.endpoints(settings, load(settings.region)) if fixed is None else fixed
-
-
-def _estimate(config: Config, prices: Prices, month: Month) -> Estimate:
-    bill = Bill(prices)
-    rent(bill, config.settings("aws"), month)
-    usage(bill, config, month)
-    return Estimate(month.scenario, tuple(bill.lines))
-
-
-def _endpoint(config: Config, prices: Prices) -> Advice:
-    """What a SageMaker endpoint would cost in place of the load balancer and its way to the cluster."""
-    always = months(config.cost.hours_per_week)[0]
-    serving = sum(line.monthly_usd for line in _estimate(config, prices, always).lines if line.part == "serving")
-    endpoint = cents(HOURS, prices.of(f"sagemaker.{TRAINING_TYPE}").usd)
-    return Advice(
-        subject="EKS or a SageMaker endpoint",
-        choice="EKS",
-        reason=(
-            f"The cluster's nodes stand anyway, so serving on them costs the load balancer's ${serving:,.2f} a month. "
-            f"An endpoint on one {TRAINING_TYPE} costs ${endpoint:,.2f}, idle or not."
-        ),
-        monthly_usd={"EKS": round(serving, 2), "SageMaker endpoint": endpoint},
-    )

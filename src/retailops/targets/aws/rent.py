@@ -6,8 +6,11 @@ are those of templates/aws/infra; a test compares them.
 
 from __future__ import annotations
 
+from datetime import date
+
 from retailops.targets.aws import traffic
 from retailops.targets.aws.bill import HOURS, Bill, Month, Part, cents
+from retailops.targets.aws.kubernetes_versions import SUPPORT
 from retailops.targets.aws.settings import Settings
 
 PART: Part = "infrastructure"
@@ -18,9 +21,10 @@ METRICS = 6  # the API's own: requests, errors, latency, predictions by class
 IMAGES_GB = 2.0  # in ECR; versions share the layers of their libraries
 
 
-def rent(bill: Bill, settings: Settings, month: Month) -> None:
+def rent(bill: Bill, settings: Settings, month: Month, today: date) -> None:
     """The lines of the part "infrastructure"."""
-    _cluster(bill, settings, month)
+    _control_plane(bill, settings.kubernetes, today)
+    _nodes(bill, settings, month)
     _network(bill, settings, month)
     rotation = "each costs $1 more after its first yearly rotation, and again after its second"
     bill.add(PART, f"KMS keys, {KEYS}", "kms.key", KEYS, rotation)
@@ -30,9 +34,22 @@ def rent(bill: Bill, settings: Settings, month: Month) -> None:
     bill.add(PART, "Metrics of the API", "cloudwatch.metric", METRICS * month.share, "paid while they are sent")
 
 
-def _cluster(bill: Bill, settings: Settings, month: Month) -> None:
+def _control_plane(bill: Bill, version: str, today: date) -> None:
+    known = SUPPORT.get(version)
+    newer = known is None and _minor(version) > max(map(_minor, SUPPORT))
+    if newer or (known is not None and today < known.standard):
+        bill.add(PART, "EKS control plane", "eks.cluster", HOURS, f"Kubernetes {version}, standard support")
+    else:
+        late = f"Kubernetes {version} has left standard support: six times the price, or EKS upgrades it by itself"
+        bill.add(PART, "EKS control plane", "eks.cluster-extended", HOURS, late)
+
+
+def _minor(version: str) -> int:
+    return int(version.partition(".")[2])
+
+
+def _nodes(bill: Bill, settings: Settings, month: Month) -> None:
     nodes = settings.nodes
-    bill.add(PART, "EKS control plane", "eks.cluster", HOURS, f"Kubernetes {settings.kubernetes}, standard support")
     hours, on_demand = month.awake_hours, nodes.types[0]
     # Any of the types may be given, so the dearest is counted.
     spot = max(nodes.types, key=lambda name: bill.prices.of(f"spot.{name}").usd)

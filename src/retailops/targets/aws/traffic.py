@@ -66,10 +66,11 @@ def advice(settings: Settings, prices: Prices) -> Advice:
     """Which way is cheaper for the declared traffic, and where it tips."""
     found = logs(settings, prices)
     why = "cheaper" if settings.endpoints == "auto" else "as set"
-    way = "endpoints" if endpoints(settings, prices) else "NAT"
+    services = endpoints(settings, prices)
+    standing = cents(len(services) * settings.zones * HOURS, prices.of("endpoint.hour").usd)
     return Advice(
         subject="NAT or interface endpoints",
-        choice=f"{way} ({why})",
+        choice=f"endpoints for ${standing:,.2f} a month ({why})" if services else f"NAT ({why})",
         reason=(
             f"{found.gb:,.4g} GB of logs a month cost ${found.nat_usd:,.2f} through NAT and ${found.endpoint_usd:,.2f} "
             f"through an endpoint in {settings.zones} zones; it pays from {found.tips_gb:,.0f} GB. Endpoints for ECR "
