@@ -32,6 +32,7 @@ class ResourceChange:
     name: str  # what it is called outside of Terraform, as far as the plan knows; else its name in the module
     actions: tuple[str, ...]
     drifted: bool  # what stands differs from what Terraform built
+    half_made: bool  # a run that was cut off left it so, and it is made anew
 
 
 class Terraform:
@@ -150,5 +151,8 @@ def _changes(plan: Mapping[str, Any]) -> list[ResourceChange]:
             continue
         known = {**(each["change"].get("before") or {}), **(each["change"].get("after") or {})}
         name = next((str(known[key]) for key in ("name", "bucket", "id") if known.get(key)), each["name"])
-        found.append(ResourceChange(each["address"], each["type"], name, actions, each["address"] in drifted))
+        half_made = each.get("action_reason") == "replace_because_tainted"
+        found.append(
+            ResourceChange(each["address"], each["type"], name, actions, each["address"] in drifted, half_made)
+        )
     return found

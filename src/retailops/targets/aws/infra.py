@@ -181,7 +181,7 @@ def _drift(found: ResourceChange) -> Change:
 
 
 def _refuse_losses(found: list[ResourceChange], terms: Terms) -> None:
-    lost = [each for each in found if each.type in PROTECTED and "delete" in each.actions]
+    lost = [each for each in found if each.type in PROTECTED and "delete" in each.actions and not each.half_made]
     if lost and not terms.allow_replace:
         raise GateFailed(
             "This would destroy what holds data or everything else: "
