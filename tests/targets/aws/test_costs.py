@@ -196,6 +196,13 @@ def test_a_price_that_nobody_compared_says_so() -> None:
         assert guessed and all(prices.of(item).certainty == "unconfirmed" for item in guessed)
 
 
+def test_the_lake_keeps_its_dataset_in_a_month_without_an_etl_run(configured: Configured) -> None:
+    config = configured("aws: {usage: {etl_runs: 0, rows_million: 100}}")
+    lines = {line.name: line for line in priced(config, "always").lines}
+    assert lines["Lake in S3"].quantity == 15.51  # 100 × (.1413 + .0138)
+    assert "ETL on Glue" not in lines
+
+
 def test_spot_is_priced_at_the_dearest_of_the_types(configured: Configured) -> None:
     line = next(x for x in priced(configured(""), "always").lines if x.name.startswith("Nodes on spot"))
     assert (line.unit_usd, line.certainty) == (0.0246, "typical")

@@ -38,6 +38,13 @@ def test_an_endpoint_stands_where_it_pays(configured: Configured, text: str, ser
     assert interface_endpoints(configured(text)) == services
 
 
+def test_an_endpoint_carries_no_more_than_what_goes_through_nat(configured: Configured) -> None:
+    config = configured("aws: {endpoints: 'on', usage: {nat_gb: 3, log_gb: 50}}")
+    lines = {line.name: line.quantity for line in AwsCosts(config, TODAY).estimates()[0].lines}
+    assert lines["Interface endpoint traffic"] == 3
+    assert "NAT traffic" not in lines
+
+
 @pytest.mark.parametrize("gb", [TIPS_GB - 5, TIPS_GB + 5])
 def test_auto_is_never_dearer_than_the_other_way(configured: Configured, gb: float) -> None:
     def network(endpoints: str) -> float:
