@@ -1,8 +1,8 @@
 """Floor 3: the few words with a Kubernetes API that every cloud's cluster understands.
 
-    with kube.connect(endpoint, certificate, token) as cluster:
-        for each in cluster.entrances():
-            cluster.delete(each)
+with kube.connect(endpoint, certificate, token) as cluster:
+    for each in cluster.entrances():
+        cluster.delete(each)
 """
 
 from __future__ import annotations

@@ -60,6 +60,7 @@ class Account:
             "elbv2.k8s.aws/cluster": self.prefix,
             "eks:cluster-name": self.prefix,
             "aws:eks:cluster-name": self.prefix,
+            "cluster.k8s.amazonaws.com/name": self.prefix,
             f"kubernetes.io/cluster/{self.prefix}": "owned",
         }
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from retailops.targets.aws.inventory.account import Account
+from retailops.targets.aws.inventory.account import Account, unless_gone
 from retailops.targets.aws.inventory.kind import Facts, Kind, flat, gone_is_none, look, names
 
 _BY_ARN = ("list_tags_for_resource", "ResourceArn", "Tags")
@@ -37,7 +37,7 @@ def _glue_security(account: Account, id: str) -> Facts | None:
     return {}
 
 
-def _trail(account: Account, id: str) -> Facts | None:
+def trail(account: Account, id: str) -> Facts | None:
     trails = account.client("cloudtrail")
     for found in trails.describe_trails(trailNameList=[id], includeShadowTrails=False)["trailList"]:
         tags = trails.list_tags(ResourceIdList=[found["TrailARN"]])["ResourceTagList"]
@@ -48,6 +48,24 @@ def _trail(account: Account, id: str) -> Facts | None:
 def _budget(account: Account, id: str) -> Facts | None:
     account.client("budgets").describe_budget(AccountId=account.names.account, BudgetName=id)
     return {}
+
+
+FEATURE_DATABASE = "sagemaker_featurestore"  # SageMaker's own, one an account
+
+
+def feature_tables(account: Account) -> list[str]:
+    """Tables that SageMaker made for feature groups, with their data in a bucket of ours."""
+    tables: list[Any] = []
+    with unless_gone():
+        pages = account.client("glue").get_paginator("get_tables").paginate(DatabaseName=FEATURE_DATABASE)
+        tables = [table for page in pages for table in page["TableList"]]
+    gold = f"s3://{account.names.bucket('gold')}/"
+    return [each["Name"] for each in tables if each.get("StorageDescriptor", {}).get("Location", "").startswith(gold)]
+
+
+def _feature_table(account: Account, id: str) -> Facts | None:
+    account.client("glue").get_table(DatabaseName=FEATURE_DATABASE, Name=id)
+    return {"tags": account.own_tags}  # it has none of its own: the place of its data says whose it is
 
 
 def _dashboards(account: Account) -> Iterable[str]:
@@ -61,6 +79,14 @@ def _dashboards(account: Account) -> Iterable[str]:
 
 
 CATALOGUE = (
+    Kind(
+        "feature table",
+        gone_is_none(_feature_table),
+        feature_tables,
+        services=("glue",),
+        remove=f"glue delete-table --database-name {FEATURE_DATABASE} --name",
+        swept=True,
+    ),
     Kind(
         "Glue job",
         _glue("job", "get_job", "JobName", "Job"),
@@ -152,7 +178,7 @@ WATCH = (
     ),
     Kind(
         "CloudTrail trail",
-        gone_is_none(_trail),
+        gone_is_none(trail),
         names("cloudtrail", "describe_trails", "trailList[].Name", includeShadowTrails=False),
         services=("cloudtrail",),
         terraform="aws_cloudtrail",

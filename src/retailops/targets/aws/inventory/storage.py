@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from retailops.targets.aws.inventory.account import Account, unless_gone
-from retailops.targets.aws.inventory.kind import Facts, Kind, Line, flat, gone_is_none, names
+from retailops.targets.aws.inventory.kind import Facts, Kind, Line, flat, gone_is_none, names, plain_tags
 from retailops.targets.aws.session import code_of
 
 _PAGES = 100  # of a thousand versions each: enough to tell what a bucket costs
@@ -23,7 +23,12 @@ def _bucket(account: Account, id: str) -> Facts | None:
     s3.head_bucket(Bucket=id, ExpectedBucketOwner=account.names.account)
     versions, size, more = _contents(account, id)
     counted = f"{versions:,}{'+' if more else ''} versions, {size / 1e9:.2f} GB"
-    return {"tags": _bucket_tags(account, id), "gb": size / 1e9, "detail": counted if versions else "empty"}
+    return {
+        "tags": _bucket_tags(account, id),
+        "key": _bucket_key(account, id),
+        "gb": size / 1e9,
+        "detail": counted if versions else "empty",
+    }
 
 
 def _bucket_tags(account: Account, id: str) -> object:
@@ -35,6 +40,17 @@ def _bucket_tags(account: Account, id: str) -> object:
         if code_of(problem) == "NoSuchTagSet":
             return None
         raise
+
+
+def _bucket_key(account: Account, id: str) -> str | None:
+    """The KMS key that it is written with."""
+    with unless_gone():
+        answer = account.client("s3").get_bucket_encryption(Bucket=id)
+        for rule in answer["ServerSideEncryptionConfiguration"]["Rules"]:
+            key = rule.get("ApplyServerSideEncryptionByDefault", {}).get("KMSMasterKeyID")
+            if key:
+                return str(key)
+    return None
 
 
 def _contents(account: Account, id: str) -> tuple[int, int, bool]:
@@ -107,6 +123,18 @@ def _log_groups(account: Account) -> Iterable[str]:
     """Those with our name as a step of their path: `<prefix>/etl`, `/aws/eks/<prefix>/cluster`."""
     found = account.ask("logs", "describe_log_groups", "logGroups[].logGroupName", logGroupNamePattern=account.prefix)
     return [each for each in found if account.is_named_ours(each)]
+
+
+def log_groups(account: Account, steps: Iterable[str]) -> list[tuple[str, dict[str, str]]]:
+    """Names and tags of the log groups whose path holds one of `steps`, or something that begins like it."""
+    found = {}
+    for step in steps:
+        pattern = {"logGroupNamePattern": step}
+        for each in account.ask("logs", "describe_log_groups", "logGroups[].logGroupName", **pattern):
+            facts = _log_group(account, each) if step in each else None
+            if facts is not None:
+                found[each] = plain_tags(facts["tags"])
+    return sorted(found.items())
 
 
 def _log_group(account: Account, id: str) -> Facts | None:
