@@ -42,28 +42,40 @@ def simulate(request: Request) -> Response | None:
     source = request.form["PolicySourceArn"]
     backend = iam_backends[DEFAULT_ACCOUNT_ID]["aws"]
     caller = _caller(request, backend)
-    if caller is not None and judge(caller, backend, "iam:SimulatePrincipalPolicy", source, {}).decision != "allowed":
+    if caller is not None and not _may_simulate(Policies(caller, backend), source):
         says = f"User: {caller.arn} is not authorized to perform: iam:SimulatePrincipalPolicy on resource: {source}"
         return _error("AccessDenied", says, 403)
     principal = _principal(backend, source)
     if principal is None:
         return _error("NoSuchEntity", f"The principal {source} does not exist.", 404)
-    return Response(_answer(principal, backend, parse_qs(request.body.decode())).encode(), 200, _XML)
+    answer = _answer(Policies(principal, backend), parse_qs(request.body.decode()))
+    return Response(answer.encode(), 200, _XML)
 
 
 HOOKS = [simulate]
 
 
-def judge(principal: User | Role, backend: IAMBackend, action: str, resource: str, facts: Facts) -> Verdict:
-    """What the principal's stored policies say of one action on one resource."""
-    decision = _decide(_documents(principal, backend), action, resource, facts)
-    boundary = getattr(principal, "permissions_boundary_arn", None)
-    if not boundary:
-        return Verdict(decision, None)
-    inside = _decide([_managed(backend, boundary)], action, resource, facts)
-    if "explicitDeny" in (decision, inside):
-        return Verdict("explicitDeny", inside == "allowed")
-    return Verdict(decision if inside == "allowed" else "implicitDeny", inside == "allowed")
+def _may_simulate(policies: Policies, source: str) -> bool:
+    return policies.judge("iam:SimulatePrincipalPolicy", source, {}).decision == "allowed"
+
+
+class Policies:
+    """What is stored for a user or role, read once."""
+
+    def __init__(self, principal: User | Role, backend: IAMBackend) -> None:
+        self._documents = list(_documents(principal, backend))
+        limit = getattr(principal, "permissions_boundary_arn", None)
+        self._boundary = [_managed(backend, limit)] if limit else None
+
+    def judge(self, action: str, resource: str, facts: Facts) -> Verdict:
+        """What they say of one action on one resource."""
+        decision = _decide(self._documents, action, resource, facts)
+        if self._boundary is None:
+            return Verdict(decision, None)
+        inside = _decide(self._boundary, action, resource, facts)
+        if "explicitDeny" in (decision, inside):
+            return Verdict("explicitDeny", inside == "allowed")
+        return Verdict(decision if inside == "allowed" else "implicitDeny", inside == "allowed")
 
 
 def _decide(documents: Iterable[Mapping[str, Any]], action: str, resource: str, facts: Facts) -> str:
@@ -149,12 +161,12 @@ def _caller(request: Request, backend: IAMBackend) -> User | Role | None:
     return _principal(backend, arn)
 
 
-def _answer(principal: User | Role, backend: IAMBackend, form: Mapping[str, list[str]]) -> str:
+def _answer(policies: Policies, form: Mapping[str, list[str]]) -> str:
     actions, resources = _members(form, "ActionNames"), _members(form, "ResourceArns") or ["*"]
     facts = _facts(form)
     results = []
     for action in actions:
-        verdicts = {each: judge(principal, backend, action, each, facts) for each in resources}
+        verdicts = {each: policies.judge(action, each, facts) for each in resources}
         results.append(_result(action, verdicts))
     return (
         f'<SimulatePrincipalPolicyResponse xmlns="{_NAMESPACE}"><SimulatePrincipalPolicyResult>'

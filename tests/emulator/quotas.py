@@ -14,6 +14,12 @@ DEFAULTS = {
     "L-1194D53C": ("eks", "Clusters", 100),
 }
 
+SAGEMAKER = [
+    ("ml.m5.large for endpoint usage", 4),
+    ("ml.m5.large for training job usage", 4),
+    ("ml.m5.large for spot training job usage", 4),
+]
+
 
 def quota(request: Request) -> Response | None:
     if not request.target.endswith("ServiceQuotasV20190624.GetServiceQuota"):
@@ -29,4 +35,16 @@ def answer(code: str, value: float) -> Response:
     return Response(json.dumps({"Quota": described}).encode(), 200, {"Content-Type": "application/x-amz-json-1.1"})
 
 
-HOOKS = [quota]
+def listed(request: Request) -> Response | None:
+    """SageMaker's are known by their names alone, and there are so many that they come in pages."""
+    if not request.target.endswith("ServiceQuotasV20190624.ListServiceQuotas"):
+        return None
+    page = int(json.loads(request.body).get("NextToken", "0"))
+    name, value = SAGEMAKER[page]
+    body: dict[str, Any] = {"Quotas": [{"QuotaCode": f"L-SAGEMAK{page}", "QuotaName": name, "Value": value}]}
+    if page + 1 < len(SAGEMAKER):
+        body["NextToken"] = str(page + 1)
+    return Response(json.dumps(body).encode(), 200, {"Content-Type": "application/x-amz-json-1.1"})
+
+
+HOOKS = [quota, listed]

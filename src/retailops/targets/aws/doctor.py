@@ -42,6 +42,7 @@ class AwsDoctor:
         if any(each.check == "libraries" and each.state == "failed" for each in mine):
             yield from _skipped(["credentials", "region", *_IN_REGION, _RIGHTS], "libraries are missing")
             return
+        yield from place.known(self._session)
         progress.stage("asking AWS who these credentials are")
         who = yield from _told(identity.credentials(self._session))
         if who[0].state == "failed":
@@ -68,9 +69,13 @@ class AwsDoctor:
             for name, check in _IN_REGION.items():
                 progress.stage(f"looking at {name}")
                 yield from _looked(name, check, self._session)
-        yield from _looked(_RIGHTS, lambda session: self._rights(session, progress), self._session)
+        yield from self.rights(progress)
 
-    def _rights(self, session: Session, progress: Progress) -> Iterator[Finding]:
+    def rights(self, progress: Progress) -> Iterator[Finding]:
+        """One finding an area: what of this config's work these credentials may not do."""
+        return _looked(_RIGHTS, lambda session: self._simulated(session, progress), self._session)
+
+    def _simulated(self, session: Session, progress: Progress) -> Iterator[Finding]:
         source = identity.principal(session, identity.caller(session))
         if not source:
             what = "IAM can't simulate for such credentials; what they may do is only known when it is tried"
@@ -81,8 +86,8 @@ class AwsDoctor:
         wanted = permissions.rights(session.names, session.settings)
         progress.stage("simulating each right", len(wanted), "rights")
         refused: dict[str, list[simulation.Denied]] = {right.area: [] for right in wanted}
-        for number, right in enumerate(wanted, start=1):
-            refused[right.area] += simulation.denied(session, source, right)
+        for number, missing in enumerate(simulation.denied(session, source, wanted), start=1):
+            refused[wanted[number - 1].area] += missing
             progress.advance(number)
         for area, missing in refused.items():
             count = len({action for right in wanted if right.area == area for action in right.actions})
@@ -94,7 +99,14 @@ def _judged(area: str, count: int, missing: list[simulation.Denied]) -> Finding:
     if not missing:
         return Finding(check, "ok", f"{count} actions, all allowed")
     what = f"{len(missing)} refused:\n" + "\n".join(str(each) for each in missing)
-    return Finding(check, "failed", what, f"Attach what this prints: retailops doctor --policy --area {area}")
+    fixes = {
+        simulation.NOT_ALLOWED: f"Attach what this prints: retailops doctor --policy --area {area}",
+        simulation.DENIED: "Have the statement that denies it removed from the policies of this user or role.",
+        simulation.OUTSIDE: "Have the permissions boundary of this user or role widened.",
+        simulation.FORBIDDEN: "Ask whoever keeps the organisation's policies, or use another account.",
+    }
+    reasons = {each.why for each in missing}
+    return Finding(check, "failed", what, "\n".join(fix for why, fix in fixes.items() if why in reasons))
 
 
 def _looked(name: str, check: Check, session: Session) -> Iterator[Finding]:
@@ -102,7 +114,9 @@ def _looked(name: str, check: Check, session: Session) -> Iterator[Finding]:
     try:
         yield from check(session)
     except RetailOpsError as problem:
-        fix = "Allow it, or compare by hand with: retailops doctor --policy" if _is_denied(problem) else problem.fix
+        fix = "Run this again." if "retailops doctor" in problem.fix else problem.fix
+        if _is_denied(problem):
+            fix = "Allow it, or compare by hand with: retailops doctor --policy"
         yield Finding(name, "warning", f"couldn't be looked at. {problem.what}", fix)
 
 

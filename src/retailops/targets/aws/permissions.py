@@ -32,9 +32,8 @@ _NETWORK = {
     "natgateway": "DeleteNatGateway",
     "elastic-ip": "CreateNatGateway DisassociateAddress ReleaseAddress",
     "vpc-endpoint": "ModifyVpcEndpoint DeleteVpcEndpoints",
-    "security-group": "AuthorizeSecurityGroupIngress AuthorizeSecurityGroupEgress RevokeSecurityGroupIngress "
-    "RevokeSecurityGroupEgress ModifySecurityGroupRules UpdateSecurityGroupRuleDescriptionsIngress "
-    "UpdateSecurityGroupRuleDescriptionsEgress CreateVpcEndpoint ModifyVpcEndpoint DeleteSecurityGroup",
+    "security-group": "AuthorizeSecurityGroupIngress RevokeSecurityGroupEgress RevokeSecurityGroupIngress "
+    "ModifySecurityGroupRules CreateVpcEndpoint ModifyVpcEndpoint DeleteSecurityGroup",
     "security-group-rule": "ModifySecurityGroupRules",
     "vpc-flow-log": "DeleteFlowLogs",
     "launch-template": "CreateLaunchTemplateVersion ModifyLaunchTemplate DeleteLaunchTemplate",
@@ -48,7 +47,7 @@ _NEW_IN_NETWORK = {
     "elastic-ip": "AllocateAddress",
     "vpc-endpoint": "CreateVpcEndpoint",
     "security-group": "CreateSecurityGroup",
-    "security-group-rule": "AuthorizeSecurityGroupIngress AuthorizeSecurityGroupEgress",
+    "security-group-rule": "AuthorizeSecurityGroupIngress",
     "vpc-flow-log": "CreateFlowLogs",
     "launch-template": "CreateLaunchTemplate",
 }
@@ -56,6 +55,13 @@ _MAKERS = tuple(sorted({"RunInstances"} | {each for actions in _NEW_IN_NETWORK.v
 _BY_A_TEMPLATE: Conditions = {
     "ArnLike": {"ec2:LaunchTemplate": ("arn:{partition}:ec2:{region}:{account}:launch-template/*",)}
 }
+
+_ATTACHED = (  # AWS's own policies, the only ones that our roles may get
+    "AmazonEC2ContainerRegistryPullOnly",
+    "AmazonEKSClusterPolicy",
+    "AmazonEKSWorkerNodePolicy",
+    "AmazonEKS_CNI_Policy",
+)
 
 TABLE: tuple[Row, ...] = (
     # network: the VPC and what is in it
@@ -125,21 +131,7 @@ TABLE: tuple[Row, ...] = (
         "roles",
         "iam: AttachRolePolicy DetachRolePolicy",
         "role/{prefix}-*",
-        {
-            "ArnLike": {
-                "iam:PolicyARN": (
-                    "arn:{partition}:iam::aws:policy/AmazonEKS*",
-                    "arn:{partition}:iam::aws:policy/AmazonEC2ContainerRegistry*",
-                    "arn:{partition}:iam::{account}:policy/{prefix}-*",
-                )
-            }
-        },
-    ),
-    Row(
-        "roles",
-        "iam: CreatePolicy CreatePolicyVersion DeletePolicy DeletePolicyVersion GetPolicy GetPolicyVersion "
-        "ListEntitiesForPolicy ListPolicyTags ListPolicyVersions TagPolicy UntagPolicy",
-        "policy/{prefix}-*",
+        {"ArnEquals": {"iam:PolicyARN": tuple(f"arn:{{partition}}:iam::aws:policy/{name}" for name in _ATTACHED)}},
     ),
     Row(
         "roles",
@@ -152,7 +144,7 @@ TABLE: tuple[Row, ...] = (
         "roles",
         "iam: PassRole",
         "role/{prefix}-*",
-        passed_to("cloudtrail", "ec2", "eks", "events", "glue", "sagemaker", "vpc-flow-logs"),
+        passed_to("ec2", "eks", "events", "glue", "sagemaker"),
     ),
     Row(
         "roles",
@@ -161,10 +153,9 @@ TABLE: tuple[Row, ...] = (
         linked_to("autoscaling", "eks", "eks-nodegroup", "elasticloadbalancing", "spot"),
     ),
     Row("roles", "iam: GetRole", "role/*"),
-    Row("roles", "iam: GetPolicy GetPolicyVersion", "arn:{partition}:iam::aws:policy/*"),
     Row("roles", "iam: GetUser SimulatePrincipalPolicy", "user/*"),
     Row("roles", "iam: SimulatePrincipalPolicy", "role/*"),
-    Row("roles", "iam: ListOpenIDConnectProviders ListPolicies ListRoles", "*"),
+    Row("roles", "iam: ListOpenIDConnectProviders ListRoles", "*"),
     # storage: the lake's buckets and Terraform's, keys, images
     Row("storage", "s3: ListAllMyBuckets", "*"),
     Row(
@@ -173,10 +164,10 @@ TABLE: tuple[Row, ...] = (
         "GetBucketLocation GetBucketLogging GetBucketNotification GetBucketObjectLockConfiguration "
         "GetBucketOwnershipControls GetBucketPolicy GetBucketPolicyStatus GetBucketPublicAccessBlock "
         "GetBucketRequestPayment GetBucketTagging GetBucketVersioning GetBucketWebsite GetEncryptionConfiguration "
-        "GetIntelligentTieringConfiguration GetLifecycleConfiguration GetReplicationConfiguration ListBucket "
+        "GetLifecycleConfiguration GetReplicationConfiguration ListBucket "
         "ListBucketMultipartUploads ListBucketVersions ListTagsForResource PutBucketLogging PutBucketNotification "
         "PutBucketOwnershipControls PutBucketPolicy PutBucketPublicAccessBlock PutBucketTagging PutBucketVersioning "
-        "PutEncryptionConfiguration PutIntelligentTieringConfiguration PutLifecycleConfiguration TagResource "
+        "PutEncryptionConfiguration PutLifecycleConfiguration TagResource "
         "UntagResource",
         "{prefix}-*-{account}",
     ),
@@ -208,7 +199,7 @@ TABLE: tuple[Row, ...] = (
         "SetRepositoryPolicy TagResource UntagResource UploadLayerPart",
         "repository/{prefix}*",
     ),
-    # data: Glue, Athena, SageMaker
+    # data: Glue and Athena; learning: SageMaker
     Row(
         "data",
         "glue: CreateDatabase DeleteDatabase GetDatabase UpdateDatabase",
@@ -229,6 +220,17 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(
         "data",
+        "glue: CreateTrigger DeleteTrigger GetTags GetTrigger StartTrigger StopTrigger TagResource UntagResource "
+        "UpdateTrigger",
+        "trigger/{prefix}*",
+    ),
+    Row(
+        "data",
+        "glue: CreateWorkflow DeleteWorkflow GetTags GetWorkflow TagResource UntagResource UpdateWorkflow",
+        "workflow/{prefix}*",
+    ),
+    Row(
+        "data",
         "glue: CreateSecurityConfiguration DeleteSecurityConfiguration GetJobs "
         "GetSecurityConfiguration GetSecurityConfigurations ListJobs",
         "*",
@@ -242,47 +244,49 @@ TABLE: tuple[Row, ...] = (
     ),
     Row("data", "athena: ListWorkGroups", "*", HERE),
     Row(
-        "data",
+        "learning",
         "sagemaker: CreateModelPackageGroup DeleteModelPackageGroup DeleteModelPackageGroupPolicy "
         "DescribeModelPackageGroup GetModelPackageGroupPolicy PutModelPackageGroupPolicy",
         "model-package-group/{prefix}*",
     ),
     Row(
-        "data",
+        "learning",
         "sagemaker: CreateModelPackage DeleteModelPackage DescribeModelPackage UpdateModelPackage",
         "model-package/{prefix}*/*",
     ),
     Row(
-        "data",
+        "learning",
         "sagemaker: CreateFeatureGroup DeleteFeatureGroup DescribeFeatureGroup GetRecord PutRecord UpdateFeatureGroup",
         "feature-group/{prefix}*",
     ),
     Row(
-        "data",
+        "learning",
         "sagemaker: CreateTrainingJob DeleteTrainingJob DescribeTrainingJob StopTrainingJob",
         "training-job/{prefix}*",
     ),
-    Row("data", "sagemaker: CreateProcessingJob DescribeProcessingJob StopProcessingJob", "processing-job/{prefix}*"),
     Row(
-        "data",
+        "learning", "sagemaker: CreateProcessingJob DescribeProcessingJob StopProcessingJob", "processing-job/{prefix}*"
+    ),
+    Row(
+        "learning",
         "sagemaker: CreateHyperParameterTuningJob DescribeHyperParameterTuningJob StopHyperParameterTuningJob",
         "hyper-parameter-tuning-job/{prefix}*",
     ),
-    Row("data", "sagemaker: CreateModel DeleteModel DescribeModel", "model/{prefix}*"),
+    Row("learning", "sagemaker: CreateModel DeleteModel DescribeModel", "model/{prefix}*"),
     Row(
-        "data",
+        "learning",
         "sagemaker: CreateEndpointConfig DeleteEndpointConfig DescribeEndpointConfig",
         "endpoint-config/{prefix}*",
     ),
     Row(
-        "data",
+        "learning",
         "sagemaker: CreateEndpoint DeleteEndpoint DescribeEndpoint UpdateEndpoint UpdateEndpointWeightsAndCapacities",
         "endpoint/{prefix}*",
     ),
-    Row("data", "sagemaker: CreateEndpoint UpdateEndpoint", "endpoint-config/{prefix}*"),
-    Row("data", "sagemaker: AddTags DeleteTags ListTags", "*/{prefix}*"),
+    Row("learning", "sagemaker: CreateEndpoint UpdateEndpoint", "endpoint-config/{prefix}*"),
+    Row("learning", "sagemaker: AddTags DeleteTags ListTags", "*/{prefix}*"),
     Row(
-        "data",
+        "learning",
         "sagemaker: ListEndpointConfigs ListEndpoints ListFeatureGroups ListHyperParameterTuningJobs "
         "ListModelPackageGroups ListModelPackages ListModels ListProcessingJobs ListTrainingJobs",
         "*",
@@ -291,9 +295,8 @@ TABLE: tuple[Row, ...] = (
     # watch: logs, alarms, the trail, the budget, what teardown and its audit look through
     Row(
         "watch",
-        "logs: AssociateKmsKey CreateLogGroup DeleteLogGroup DeleteMetricFilter DeleteRetentionPolicy "
-        "DescribeMetricFilters "
-        "DisassociateKmsKey FilterLogEvents ListTagsForResource PutMetricFilter PutRetentionPolicy "
+        "logs: AssociateKmsKey CreateLogGroup DeleteLogGroup DeleteRetentionPolicy "
+        "DisassociateKmsKey FilterLogEvents ListTagsForResource PutRetentionPolicy "
         "TagResource UntagResource",
         "log-group:*{prefix}*",
     ),

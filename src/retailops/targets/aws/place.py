@@ -11,7 +11,7 @@ from retailops.targets.aws.state import State
 
 _WITHOUT_EKS = {"use1-az3", "usw1-az2", "cac1-az3"}  # zones where EKS puts no control plane
 _LONGEST_NAME = 63  # S3's
-_MEANING = {"404": "free", "NoSuchBucket": "free", "403": "foreign", "301": "elsewhere"}
+_MEANING = {"404": "free", "NoSuchBucket": "free", "403": "foreign"}
 
 
 def region(session: Session) -> Iterator[Finding]:
@@ -40,6 +40,17 @@ def region(session: Session) -> Iterator[Finding]:
         yield Finding("region", "failed", f"{name} has {len(usable)} zones for this account, {wanted} are wanted", fix)
         return
     yield Finding("region", "ok", f"{name}: {', '.join(usable[:wanted])}")
+
+
+def known(session: Session) -> Iterator[Finding]:
+    """A region that the SDK hasn't heard of is a slip of the pen, or younger than the SDK; no request would arrive."""
+    import boto3
+
+    name, sdk = session.settings.region, boto3.Session(region_name="us-east-1")
+    regions = {each for part in sdk.get_available_partitions() for each in sdk.get_available_regions("ec2", part)}
+    if name not in regions:
+        fix = "Correct aws.region in retail.yaml, or: pip install --upgrade boto3"
+        yield Finding("region", "warning", f"boto3 {boto3.__version__} knows no region {name}", fix)
 
 
 def zones(session: Session) -> list[str]:
@@ -104,12 +115,13 @@ def _standing(session: Session, name: str) -> str:
 
     with translated(f"Looking for the bucket {name}"):
         try:
-            session.client("s3").head_bucket(Bucket=name, ExpectedBucketOwner=session.account)
+            found = session.client("s3").head_bucket(Bucket=name, ExpectedBucketOwner=session.account)
         except ClientError as problem:
             if code_of(problem) not in _MEANING:
                 raise
             return _MEANING[code_of(problem)]
-    return "ours"
+    region = session.settings.region
+    return "ours" if found.get("BucketRegion", region) == region else "elsewhere"
 
 
 def lock(session: Session) -> Iterator[Finding]:

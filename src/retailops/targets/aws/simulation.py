@@ -7,6 +7,7 @@ it was opened, and policies on other accounts' resources, don't: IAM doesn't tel
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import product
 from typing import Any
@@ -14,7 +15,14 @@ from typing import Any
 from retailops.targets.aws.rights import Conditions, Right
 from retailops.targets.aws.session import Session, translated
 
+# Whose decision it is.
+NOT_ALLOWED = "no policy allows it"
+DENIED = "a policy denies it explicitly"
+OUTSIDE = "the permissions boundary doesn't allow it"
+FORBIDDEN = "a service control policy of the organisation forbids it"
+
 _AT_ONCE = 50  # actions of one call
+_WORKERS = 4  # calls that wait for IAM at the same time
 
 
 @dataclass(frozen=True)
@@ -30,37 +38,49 @@ class Denied:
         return f"{self.action} on {self.resource}: {self.why}"
 
 
-def denied(session: Session, principal: str, right: Right) -> Iterator[Denied]:
-    """What IAM would refuse of one right; nothing when all of it is allowed."""
+def denied(session: Session, principal: str, rights: Sequence[Right]) -> Iterator[list[Denied]]:
+    """For each of the rights, in their order, what IAM would refuse of it; nothing when all of it is allowed."""
+    iam = session.client("iam")
+    known = _known(session)
+    with ThreadPoolExecutor(_WORKERS) as workers:
+        yield from workers.map(lambda right: _simulated(iam, principal, right, known), rights)
+
+
+def _simulated(iam: Any, principal: str, right: Right, known: Mapping[str, str]) -> list[Denied]:
     refused: dict[tuple[str, str], Denied] = {}
-    pages = session.client("iam").get_paginator("simulate_principal_policy")
-    for facts in _situations(right.conditions, session):
-        for actions in _chunks(right.actions):
-            with translated("Simulating what these credentials may do"):
-                for page in pages.paginate(
-                    PolicySourceArn=principal,
-                    ActionNames=list(actions),
-                    ResourceArns=list(right.resources),
-                    ContextEntries=[
-                        {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
-                        for key, value in facts.items()
-                    ],
-                ):
-                    for each in _refusals(page["EvaluationResults"], right, facts):
-                        refused.setdefault((each.action, each.resource), each)
-    yield from refused.values()
+    pages = iam.get_paginator("simulate_principal_policy")
+    for facts, actions in product(_situations(right.conditions, known), _chunks(right.actions)):
+        with translated("Simulating what these credentials may do"):
+            for page in pages.paginate(
+                PolicySourceArn=principal,
+                ActionNames=list(actions),
+                ResourceArns=list(right.resources),
+                ContextEntries=[
+                    {"ContextKeyName": key, "ContextKeyValues": [value], "ContextKeyType": "string"}
+                    for key, value in facts.items()
+                ],
+            ):
+                for each in _refusals(page["EvaluationResults"], right, facts):
+                    refused.setdefault((each.action, each.resource), each)
+    return list(refused.values())
 
 
-def _situations(conditions: Conditions, session: Session) -> Iterator[dict[str, str]]:
-    """Every combination of the values that the conditions name, with what is true of all our requests."""
+def _known(session: Session) -> dict[str, str]:
+    """What is true of all our requests."""
     project = session.config.project
-    always = {"aws:RequestedRegion": session.settings.region}
-    for kind in ("aws:RequestTag", "aws:ResourceTag"):
-        always[f"{kind}/retailops:project"] = project.name
-        always[f"{kind}/retailops:environment"] = project.environment
+    tags = {"retailops:project": project.name, "retailops:environment": project.environment}
+    kinds = ("aws:RequestTag", "aws:ResourceTag")
+    return {
+        "aws:RequestedRegion": session.settings.region,
+        **{f"{kind}/{tag}": value for kind in kinds for tag, value in tags.items()},
+    }
+
+
+def _situations(conditions: Conditions, known: Mapping[str, str]) -> Iterator[dict[str, str]]:
+    """What is known, with every combination of the values that the conditions name."""
     asked = {key: values for wanted in conditions.values() for key, values in wanted.items()}
     for values in product(*asked.values()):
-        yield {**always, **dict(zip(asked, values, strict=True))}
+        yield {**known, **dict(zip(asked, values, strict=True))}
 
 
 def _refusals(results: Iterable[Mapping[str, Any]], right: Right, facts: Mapping[str, str]) -> Iterator[Denied]:
@@ -90,10 +110,10 @@ def _reason(decision: str, result: Mapping[str, Any], resource: Mapping[str, Any
         resource.get("PermissionsBoundaryDecisionDetail") or result.get("PermissionsBoundaryDecisionDetail") or {}
     )
     if organisation.get("AllowedByOrganizations") is False:
-        return "a service control policy of the organisation forbids it"
+        return FORBIDDEN
     if boundary.get("AllowedByPermissionsBoundary") is False:
-        return "the permissions boundary doesn't allow it"
-    return "a policy denies it explicitly" if decision == "explicitDeny" else "no policy allows it"
+        return OUTSIDE
+    return DENIED if decision == "explicitDeny" else NOT_ALLOWED
 
 
 def _chunks(actions: Sequence[str]) -> Iterator[Sequence[str]]:
