@@ -13,12 +13,21 @@ from urllib.parse import parse_qs
 
 import boto3
 from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.config import default_user_config
 from moto.moto_api._internal import moto_api_backend
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
 REGION = "ap-southeast-1"
-ADDITIONS: tuple[str, ...] = ("iam_simulation", "quotas", "sagemaker_ends", "transport")  # their HOOKS complete moto
+ADDITIONS: tuple[str, ...] = (  # modules of this package whose HOOKS complete moto
+    "budget_reads",
+    "eks_addons",
+    "eks_scaling_groups",
+    "iam_simulation",
+    "quotas",
+    "sagemaker_ends",
+    "transport",
+)
 
 
 @dataclass(frozen=True)
@@ -35,6 +44,11 @@ class Request:
     @property
     def target(self) -> str:
         return self.headers.get("X_AMZ_TARGET", "")
+
+    @property
+    def region(self) -> str:
+        """As signed."""
+        return self.headers.get("AUTHORIZATION", "").partition("Credential=")[2].split("/")[2]
 
     @property
     def form(self) -> dict[str, str]:
@@ -58,6 +72,7 @@ class Emulator:
     region = REGION
 
     def __init__(self) -> None:
+        default_user_config["iam"]["load_aws_managed_policies"] = True  # roles of EKS have some of AWS's own
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._additions: list[Hook] = [hook for name in ADDITIONS for hook in import_module(f"emulator.{name}").HOOKS]
         self.hooks: list[Hook] = []

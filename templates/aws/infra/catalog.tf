@@ -37,7 +37,7 @@ resource "aws_glue_security_configuration" "main" {
 resource "aws_glue_job" "etl" {
   name                   = "${local.prefix}-etl"
   description            = "raw to silver and gold"
-  role_arn               = aws_iam_role.service["etl"].arn
+  role_arn               = aws_iam_role.pod["etl"].arn
   security_configuration = aws_glue_security_configuration.main.name
   glue_version           = "5.0"
   worker_type            = "G.1X"

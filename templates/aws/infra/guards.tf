@@ -1,42 +1,28 @@
 # Who may write into the lake's buckets besides our own roles, and that nobody may without TLS.
 
 locals {
+  # zone => who, what, on which of its objects ("" = the bucket itself), on behalf of what
   bucket_guests = {
-    logs = [
-      { # who read what in the other buckets
+    logs = concat(
+      [for zone, name in local.buckets : { # who read what in the other buckets
         service = "logging.s3.amazonaws.com"
-        actions = ["s3:PutObject"]
-        objects = ["access/*"]
-        source  = [for zone, name in local.buckets : "arn:${local.partition}:s3:::${name}" if zone != "logs"]
-      },
-      { # flow logs of the network
-        service = "delivery.logs.amazonaws.com"
-        actions = ["s3:PutObject"]
-        objects = ["network/AWSLogs/${local.account}/*"]
-        source  = ["arn:${local.partition}:logs:${var.region}:${local.account}:*"]
-      },
-      {
-        service = "delivery.logs.amazonaws.com"
-        actions = ["s3:GetBucketAcl", "s3:ListBucket"]
-        objects = []
-        source  = ["arn:${local.partition}:logs:${var.region}:${local.account}:*"]
-      },
-    ]
+        action  = "s3:PutObject"
+        objects = "/access/${zone}/*"
+        source  = "arn:${local.partition}:s3:::${name}"
+      } if zone != "logs"],
+      [ # flow logs of the network
+        { service = "delivery.logs.amazonaws.com", action = "s3:PutObject", objects = local.own_logs, source = local.any_log },
+        { service = "delivery.logs.amazonaws.com", action = "s3:GetBucketAcl", objects = "", source = local.any_log },
+      ],
+    )
     trail = [
-      {
-        service = "cloudtrail.amazonaws.com"
-        actions = ["s3:PutObject"]
-        objects = ["AWSLogs/${local.account}/*"]
-        source  = [local.trail_arn]
-      },
-      {
-        service = "cloudtrail.amazonaws.com"
-        actions = ["s3:GetBucketAcl"]
-        objects = []
-        source  = [local.trail_arn]
-      },
+      { service = "cloudtrail.amazonaws.com", action = "s3:PutObject", objects = local.own_logs, source = local.trail_arn },
+      { service = "cloudtrail.amazonaws.com", action = "s3:GetBucketAcl", objects = "", source = local.trail_arn },
     ]
   }
+
+  own_logs = "/AWSLogs/${local.account}/*"
+  any_log  = "arn:${local.partition}:logs:${var.region}:${local.account}:*"
 }
 
 resource "aws_s3_bucket_policy" "zone" {
@@ -49,7 +35,7 @@ resource "aws_s3_bucket_policy" "zone" {
       [{
         Sid       = "TlsOnly"
         Effect    = "Deny"
-        Principal = "*"
+        Principal = { AWS = "*" }
         Action    = "s3:*"
         Resource  = [each.value.arn, "${each.value.arn}/*"]
         Condition = { Bool = { "aws:SecureTransport" = "false" } }
@@ -57,8 +43,8 @@ resource "aws_s3_bucket_policy" "zone" {
       [for guest in lookup(local.bucket_guests, each.key, []) : {
         Effect    = "Allow"
         Principal = { Service = guest.service }
-        Action    = guest.actions
-        Resource  = length(guest.objects) == 0 ? [each.value.arn] : [for name in guest.objects : "${each.value.arn}/${name}"]
+        Action    = guest.action
+        Resource  = "${each.value.arn}${guest.objects}"
         Condition = {
           StringEquals = { "aws:SourceAccount" = local.account }
           ArnLike      = { "aws:SourceArn" = guest.source }

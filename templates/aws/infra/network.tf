@@ -45,7 +45,7 @@ resource "aws_flow_log" "rejected" {
   vpc_id                   = aws_vpc.main.id
   traffic_type             = "REJECT"
   log_destination_type     = "s3"
-  log_destination          = "${aws_s3_bucket.zone["logs"].arn}/network/"
+  log_destination          = aws_s3_bucket.zone["logs"].arn
   max_aggregation_interval = 600
 
   tags = { Name = "${local.prefix}-rejected" }

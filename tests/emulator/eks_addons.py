@@ -1,0 +1,65 @@
+"""EKS add-ons, which moto lacks: active as soon as they are asked for, and gone with their cluster."""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any
+
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.eks.models import eks_backends
+
+from emulator.server import Hook, Request, Response
+
+_PATH = re.compile(r"^/clusters/(?P<cluster>[^/]+)/addons(?:/(?P<addon>[^/]+))?(?P<update>/update)?$")
+_KEPT = ("addonName", "addonVersion", "configurationValues", "serviceAccountRoleArn", "tags")
+
+
+def answer(request: Request) -> Response | None:
+    path = _PATH.match(request.path)
+    if request.service != "eks" or path is None:
+        return None
+    cluster = eks_backends[DEFAULT_ACCOUNT_ID][request.region].clusters.get(path["cluster"])
+    if cluster is None:
+        return _refused("ResourceNotFoundException", f"No cluster found for name: {path['cluster']}.", 404)
+    if not hasattr(cluster, "addons"):
+        cluster.addons = {}
+    addons: dict[str, dict[str, Any]] = cluster.addons
+    wanted = json.loads(request.body or b"{}")
+    if path["addon"] is None:
+        return _told({"addons": sorted(addons)}) if request.method == "GET" else _created(cluster, addons, wanted)
+    if path["addon"] not in addons:
+        return _refused("ResourceNotFoundException", f"No addon: {path['addon']} found in cluster: {cluster.name}", 404)
+    if path["update"]:
+        addons[path["addon"]] |= {name: wanted[name] for name in _KEPT if name in wanted}
+        return _told({"update": {"id": "done", "status": "Successful", "type": "AddonUpdate"}})
+    return _told({"addon": addons.pop(path["addon"]) if request.method == "DELETE" else addons[path["addon"]]})
+
+
+HOOKS: list[Hook] = [answer]
+
+
+def _created(cluster: Any, addons: dict[str, dict[str, Any]], wanted: dict[str, Any]) -> Response:
+    name = wanted["addonName"]
+    if name in addons:
+        return _refused("ResourceInUseException", f"Addon already exists: {name}", 409)
+    arn = cluster.arn.replace(":cluster/", ":addon/")
+    addons[name] = {
+        "addonArn": f"{arn}/{name}/00000000",
+        "addonVersion": "v1.0.0-eksbuild.1",
+        "clusterName": cluster.name,
+        "createdAt": cluster.created_at.timestamp(),
+        "health": {"issues": []},
+        "modifiedAt": cluster.created_at.timestamp(),
+        "status": "ACTIVE",
+        **{key: wanted[key] for key in _KEPT if key in wanted},
+    }
+    return _told({"addon": addons[name]})
+
+
+def _told(answer: dict[str, Any]) -> Response:
+    return Response(json.dumps(answer).encode())
+
+
+def _refused(code: str, says: str, status: int) -> Response:
+    return Response(json.dumps({"message": says}).encode(), status, {"X-Amzn-Errortype": code})
