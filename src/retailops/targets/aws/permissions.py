@@ -63,6 +63,11 @@ _ATTACHED = (  # AWS's own policies, the only ones that our roles may get
     "AmazonEKS_CNI_Policy",
 )
 
+# Tags that Kubernetes and its controllers give to what they make for the cluster.
+_BY_BALANCERS: Conditions = {"StringEquals": {"aws:ResourceTag/elbv2.k8s.aws/cluster": ("{prefix}",)}}
+_BY_PODS: Conditions = {"StringEquals": {"aws:ResourceTag/cluster.k8s.amazonaws.com/name": ("{prefix}",)}}
+_BY_CLUSTER: Conditions = {"StringEquals": {"aws:ResourceTag/kubernetes.io/cluster/{prefix}": ("owned",)}}
+
 TABLE: tuple[Row, ...] = (
     # network: the VPC and what is in it
     Row(
@@ -199,7 +204,7 @@ TABLE: tuple[Row, ...] = (
         "SetRepositoryPolicy TagResource UntagResource UploadLayerPart",
         "repository/{prefix}*",
     ),
-    # data: Glue and Athena; learning: SageMaker
+    # data, and learning, which is SageMaker
     Row(
         "data",
         "glue: CreateDatabase DeleteDatabase GetDatabase UpdateDatabase",
@@ -292,7 +297,7 @@ TABLE: tuple[Row, ...] = (
         "*",
         HERE,
     ),
-    # watch: logs, alarms, the trail, the budget, what teardown and its audit look through
+    # watch: logs, alarms, the trail, the budget, the bill
     Row(
         "watch",
         "logs: AssociateKmsKey CreateLogGroup DeleteLogGroup DeleteRetentionPolicy "
@@ -342,12 +347,32 @@ TABLE: tuple[Row, ...] = (
         "budget/{prefix}*",
     ),
     Row("watch", "ce: GetCostAndUsage GetCostForecast", "*"),
-    Row("watch", "tag: GetResources", "*", HERE),
     Row("watch", "servicequotas: GetAWSDefaultServiceQuota GetServiceQuota ListServiceQuotas", "*"),
+    # audit: what only teardown and its audit do, beyond what the other areas have
+    Row("audit", "tag: GetResources", "*", HERE),
+    Row("audit", "ec2: DescribeSnapshots", "*", HERE),
+    Row("audit", "ec2: DeleteNetworkInterface", "network-interface/*", _BY_PODS),
+    Row("audit", "ec2: DeleteSecurityGroup", "security-group/*", _BY_BALANCERS),
     Row(
-        "watch",
+        "audit",
         "elasticloadbalancing: DescribeListeners DescribeLoadBalancers DescribeTags DescribeTargetGroups",
         "*",
         HERE,
     ),
+    Row("audit", "elasticloadbalancing: DeleteLoadBalancer", "loadbalancer/app/* loadbalancer/net/*", _BY_BALANCERS),
+    Row("audit", "elasticloadbalancing: DeleteTargetGroup", "targetgroup/*", _BY_BALANCERS),
+    Row("audit", "elasticloadbalancing: DeleteLoadBalancer", "loadbalancer/*", _BY_CLUSTER),
+    Row("audit", "iam: ListInstanceProfiles ListPolicies", "*"),
+    Row("audit", "iam: GetInstanceProfile", "instance-profile/{prefix}*"),
+    Row("audit", "iam: GetPolicy", "policy/{prefix}*"),
+    Row("audit", "iam: GetOpenIDConnectProvider", "oidc-provider/*"),
+    Row("audit", "budgets: ViewBudget", "budget/*"),
+    Row("audit", "ecr: DescribeRepositories", "repository/*"),
+    Row(
+        "audit",
+        "glue: DeleteTable GetTable GetTables",
+        "catalog database/sagemaker_featurestore table/sagemaker_featurestore/*",
+    ),
+    Row("audit", "sagemaker: DescribeTransformJob StopTransformJob", "transform-job/{prefix}*"),
+    Row("audit", "sagemaker: ListTransformJobs", "*", HERE),
 )

@@ -91,7 +91,9 @@ def _filled(row: Row, words: Mapping[str, str]) -> Right:
         tuple(f"{service}:{action}" for action in actions.split()),
         tuple(_arn(service, resource).format(**words) for resource in row.resources.split()),
         {
-            operator: {key: tuple(each.format(**words) for each in values) for key, values in wanted.items()}
+            operator: {
+                key.format(**words): tuple(each.format(**words) for each in values) for key, values in wanted.items()
+            }
             for operator, wanted in row.conditions.items()
         },
     )
