@@ -114,6 +114,7 @@ def state(folder: Path) -> list[str]:
 
 def test_a_plan_tells_what_would_change_and_an_apply_does_it(module: Callable[[int], Terraform]) -> None:
     terraform = module(1)
+    assert terraform.addresses() == []
     planned = terraform.plan(Silent())
     assert {(each.address, each.type, each.actions) for each in planned} == {
         (f"terraform_data.{name}", "terraform_data", ("create",)) for name in ("first", "waiting", "last")

@@ -74,6 +74,7 @@ def _told(diagnostic: Mapping[str, Any], rules: Sequence[Rule]) -> str:
 def _sentence(diagnostic: Mapping[str, Any]) -> str:
     """Summary and detail on one line, without what is said twice and without identifiers of requests."""
     summary, detail = (re.sub(r"\s+", " ", str(diagnostic.get(key) or "")).strip() for key in ("summary", "detail"))
+    summary, detail = (re.sub(r"\x1b\[[0-9;]*m", "", part) for part in (summary, detail))  # colours
     text = summary if not detail or detail in summary else f"{summary}: {detail}"
     text = re.sub(r",? ?(?:RequestID|HostID|request id|StatusCode): ?[\w/+=-]*,?", "", text)
     return text[:600]

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from retailops import environment
-from retailops.errors import NotReady
+from retailops.errors import NotReady, TargetFailed
 from retailops.progress import Progress
 from retailops.tools.diagnosis import Rule, refusal
 from retailops.tools.stream import Event, Stream
@@ -82,8 +82,13 @@ class Terraform:
         return {name: output["value"] for name, output in self._json("output").items()}
 
     def addresses(self) -> list[str]:
-        """The resources in the state."""
-        return str(self._call("state list")).split()
+        """The resources in the state; none when there is no state yet."""
+        try:
+            return self._call("state list").splitlines()
+        except TargetFailed as problem:
+            if "No state file was found" in problem.what:
+                return []
+            raise
 
     def forget(self, addresses: Sequence[str]) -> None:
         """Take resources out of the state; they themselves stay."""

@@ -32,8 +32,8 @@ class Workbench:
 
     def prepare(self, variables: Mapping[str, Any], backend: Mapping[str, str | bool] | None) -> None:
         """Lay out the module with these variables and connect it to the state; None = nothing stands yet, anywhere."""
-        self.terraform.version()
         self.module.mkdir(parents=True, exist_ok=True)
+        self.terraform.version()
         source = resources.files("retailops.templates").joinpath("aws").joinpath("infra")
         wanted = {entry.name: entry for entry in source.iterdir() if entry.name.endswith(_MODULE)}
         for old in self.module.glob("*.tf"):
