@@ -23,7 +23,7 @@ def answer(request: Request) -> Response | None:
     if cluster is None:
         return _refused("ResourceNotFoundException", f"No cluster found for name: {path['cluster']}.", 404)
     if not hasattr(cluster, "addons"):
-        cluster.addons = {}
+        cluster.addons, cluster.addon_tokens = {}, {}
     addons: dict[str, dict[str, Any]] = cluster.addons
     wanted = json.loads(request.body or b"{}")
     if path["addon"] is None:
@@ -41,8 +41,12 @@ HOOKS: list[Hook] = [answer]
 
 def _created(cluster: Any, addons: dict[str, dict[str, Any]], wanted: dict[str, Any]) -> Response:
     name = wanted["addonName"]
+    token = wanted.get("clientRequestToken")
+    if name in addons and token and cluster.addon_tokens.get(name) == token:
+        return _told({"addon": addons[name]})  # the same request, sent again because its answer was lost
     if name in addons:
         return _refused("ResourceInUseException", f"Addon already exists: {name}", 409)
+    cluster.addon_tokens[name] = token
     arn = cluster.arn.replace(":cluster/", ":addon/")
     addons[name] = {
         "addonArn": f"{arn}/{name}/00000000",

@@ -6,6 +6,7 @@ import io
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from importlib import import_module
 from threading import Thread
 from typing import Any, Self
@@ -22,7 +23,9 @@ REGION = "ap-southeast-1"
 ADDITIONS: tuple[str, ...] = (  # modules of this package whose HOOKS complete moto
     "budget_reads",
     "eks_addons",
+    "eks_clusters",
     "eks_scaling_groups",
+    "feature_groups",
     "iam_simulation",
     "quotas",
     "sagemaker_ends",
@@ -105,8 +108,7 @@ class Emulator:
         }
 
     def client(self, service: str, region: str = REGION) -> Any:
-        session = boto3.Session("testing", "testing", "testing", region_name=region)
-        return session.client(service, endpoint_url=self.url)
+        return _looker(region).client(service, endpoint_url=self.url)
 
     def reset(self) -> None:
         """Everything in the account goes, and a test's own hooks."""
@@ -128,6 +130,12 @@ class Emulator:
                     start_response(f"{response.status} Emulated", [*headers.items()])
                     return [response.body]
         return self._moto(environ, start_response)
+
+
+@cache
+def _looker(region: str) -> boto3.Session:
+    """One a region: a session reads the descriptions of its services once, which takes a while."""
+    return boto3.Session("testing", "testing", "testing", region_name=region)
 
 
 def _request(environ: dict[str, Any]) -> Request:

@@ -44,6 +44,7 @@ resource "aws_glue_job" "etl" {
   number_of_workers      = 2
   timeout                = 60
   max_retries            = 0
+  execution_class        = "STANDARD"
 
   command {
     name            = "glueetl"

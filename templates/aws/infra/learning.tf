@@ -75,6 +75,8 @@ resource "aws_sagemaker_feature_group" "main" {
   }
 
   offline_store_config {
+    disable_glue_table_creation = true # it would be in a database that isn't ours to remove
+
     s3_storage_config {
       s3_uri     = "s3://${aws_s3_bucket.zone["gold"].id}/${local.feature_folder}"
       kms_key_id = aws_kms_key.main["data"].arn
