@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 import typer
+from typer import Option
 
 from retailops.cli.call import Call
 from retailops.cli.command import Answer, command
+
+Keep = Annotated[
+    list[str] | None,
+    Option("--keep", metavar="WHAT", help="Spare something: data is the lake's buckets and the key that opens them."),
+]
+Expired = Annotated[
+    bool, Option("--expired", help="For a scheduler: only when infra up --expires is over; else nothing is done.")
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -23,10 +34,16 @@ def run(call: Call) -> Answer:
     return Answer(run.run(call.target, call.progress), views.summary, next="retailops status")
 
 
-def teardown(call: Call) -> Answer:
+def teardown(call: Call, keep: Keep = None, expired: Expired = False) -> Answer:
     """Remove everything of this project, then look for what is left."""
     from retailops.cli.views import whole as views
     from retailops.lifecycle import teardown
 
-    call.confirm_removal(teardown.planned(call.target))
-    return Answer(teardown.teardown(call.target, call.progress), views.removed)
+    if expired:
+        spared = teardown.spared(call.target, call.progress)
+        if spared is not None:
+            return Answer(spared, views.spared)
+    kept = frozenset(keep or ())
+    going = teardown.planned(call.target, kept, call.progress)
+    call.confirm_removal(going)
+    return Answer(teardown.teardown(call.target, call.progress, kept, going), views.removed)

@@ -39,6 +39,12 @@ def _classic(account: Account) -> Iterable[str]:
                 yield found["LoadBalancerName"]
 
 
+def _addresses(account: Account) -> Iterable[str]:
+    """Paid whether used or not, so asked for by their own description as well."""
+    filters = [{"Name": f"tag:{key}", "Values": [value]} for key, value in account.own_tags.items()]
+    return account.ask("ec2", "describe_addresses", "Addresses[].AllocationId", Filters=filters)
+
+
 def _endpoint_price(facts: Facts) -> list[Line]:
     """Interface endpoints are paid by zone and hour, gateways not at all."""
     zones = len(facts.get("subnets") or []) or 1
@@ -141,6 +147,7 @@ NETWORK = (
         "describe_addresses",
         "Addresses[0].{tags: Tags, detail: PublicIp}",
         "AllocationIds",
+        listing=_addresses,
         terraform="aws_eip",
         price=flat("ipv4.hour", HOURS),
         remove="release-address --allocation-id",
