@@ -159,7 +159,7 @@ class Cost(Section):
         "always", description="How it is run, which is what the budget is held against."
     )
     hours_per_week: float = Field(
-        50, gt=0, le=168, description="Hours a week that it is awake in the scenario working-hours; parked otherwise."
+        40, gt=0, le=168, description="Hours a week that it is awake in the scenario working-hours; parked otherwise."
     )
 
 

@@ -33,6 +33,7 @@ class ResourceChange:
     actions: tuple[str, ...]
     drifted: bool  # what stands differs from what Terraform built
     half_made: bool  # a run that was cut off left it so, and it is made anew
+    attributes: frozenset[str] = frozenset()  # of an update: what differs, by name; values may be secret
 
 
 class Terraform:
@@ -149,15 +150,28 @@ def _errors(out: str) -> list[dict[str, Any]]:
 
 def _changes(plan: Mapping[str, Any]) -> list[ResourceChange]:
     drifted = {each["address"] for each in plan.get("resource_drift", [])}
-    found = []
-    for each in plan.get("resource_changes", []):
-        actions = tuple(each["change"]["actions"])
-        if each["mode"] != "managed" or actions in (("no-op",), ("read",)):
-            continue
-        known = {**(each["change"].get("before") or {}), **(each["change"].get("after") or {})}
-        name = next((str(known[key]) for key in ("name", "bucket", "id") if known.get(key)), each["name"])
-        half_made = each.get("action_reason") == "replace_because_tainted"
-        found.append(
-            ResourceChange(each["address"], each["type"], name, actions, each["address"] in drifted, half_made)
+    return [
+        ResourceChange(
+            address=each["address"],
+            type=each["type"],
+            name=_name(each),
+            actions=tuple(each["change"]["actions"]),
+            drifted=each["address"] in drifted,
+            half_made=each.get("action_reason") == "replace_because_tainted",
+            attributes=_differing(each["change"]),
         )
-    return found
+        for each in plan.get("resource_changes", [])
+        if each["mode"] == "managed" and each["change"]["actions"] not in (["no-op"], ["read"])
+    ]
+
+
+def _name(resource: Mapping[str, Any]) -> str:
+    known = {**(resource["change"].get("before") or {}), **(resource["change"].get("after") or {})}
+    return next((str(known[key]) for key in ("name", "bucket", "id") if known.get(key)), str(resource["name"]))
+
+
+def _differing(change: Mapping[str, Any]) -> frozenset[str]:
+    before, after, unknown = (change.get(key) or {} for key in ("before", "after", "after_unknown"))
+    return frozenset(
+        key for key in before.keys() | after.keys() if not unknown.get(key) and before.get(key) != after.get(key)
+    )

@@ -22,6 +22,13 @@ from retailops.tools.terraform import ResourceChange
 
 # What holds data, or everything else: a plan that destroys one of these is refused unless asked for.
 PROTECTED = frozenset({"aws_eks_cluster", "aws_s3_bucket", "aws_kms_key", "aws_vpc"})
+# What moves by itself, so that a plan shows it although nobody changed anything: an update of these alone isn't drift.
+NOISE = {
+    "aws_eks_node_group": {"release_version"},  # patched images
+    "aws_launch_template": {"default_version", "latest_version"},
+    "aws_eks_addon": {"addon_version"},
+    "aws_ecr_repository": {"image_scanning_configuration"},  # the registry's own scanning takes over from it
+}
 _PAST = {"create": "created", "update": "updated", "delete": "deleted", "read": "read"}
 
 
@@ -70,7 +77,7 @@ class AwsInfra:
             count,
             parked=bool(before.get("parked")),
             expires=moment(str(before.get("expires", ""))),
-            drift=tuple(map(_drift, found)),
+            drift=tuple(_drift(each) for each in found if not _noise(each)),
             detail={**self._where(), **{key: outputs[key] for key in _TOLD if key in outputs}},
         )
 
@@ -174,10 +181,16 @@ def _change(found: ResourceChange) -> Change:
     return Change(action, found.type.removeprefix("aws_"), found.name, found.address)
 
 
+def _noise(found: ResourceChange) -> bool:
+    moved = found.attributes - {"tags_all"}  # the provider's own sum of tags follows the tags
+    return found.actions == ("update",) and moved <= NOISE.get(found.type, set())
+
+
 def _drift(found: ResourceChange) -> Change:
     why = "changed outside of retailops" if found.drifted else "built by another version of retailops, or half built"
+    what = f" ({', '.join(sorted(found.attributes))})" if found.actions == ("update",) else ""
     made = _change(found)
-    return Change(made.action, made.kind, made.name, f"{found.address}: {why}")
+    return Change(made.action, made.kind, made.name, f"{found.address}: {why}{what}")
 
 
 def _refuse_losses(found: list[ResourceChange], terms: Terms) -> None:
