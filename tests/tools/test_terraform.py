@@ -19,7 +19,7 @@ from retailops.errors import Interrupted, NotReady, TargetFailed
 from retailops.progress import Silent
 from retailops.tools.diagnosis import Rule, refusal
 from retailops.tools.stream import Stream
-from retailops.tools.terraform import Terraform
+from retailops.tools.terraform import Terraform, _changes
 
 pytestmark = pytest.mark.skipif(shutil.which("terraform") is None, reason="terraform isn't on the PATH")
 
@@ -49,7 +49,7 @@ from pathlib import Path
 from retailops import files
 from retailops.errors import RetailOpsError
 from retailops.progress import Silent
-from retailops.tools.terraform import Terraform
+from retailops.tools.terraform import Terraform, _changes
 folder = Path(sys.argv[1])
 terraform = Terraform(folder, folder / "logs")
 try:
@@ -264,3 +264,22 @@ def test_rules_of_the_caller_come_first_and_errors_said_twice_are_told_once() ->
         "main.tf:7: odd",
     ]
     assert told.fix == "Raise the quota."
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "unknown", "differing"),
+    [
+        ({"size": 1}, {"size": 2}, {}, {"size"}),
+        ({"size": 1, "id": "a"}, {"size": 1}, {"id": True}, set()),
+        ({"scale": [{"min": 1, "now": 3}]}, {"scale": [{"min": 1}]}, {"scale": [{"now": True}]}, set()),
+        ({"scale": [{"min": 1, "now": 3}]}, {"scale": [{"min": 2}]}, {"scale": [{"now": True}]}, {"scale"}),
+        ({"types": ["a"]}, {"types": ["a", "b"]}, {"types": [False, False]}, {"types"}),
+    ],
+)
+def test_what_differs_leaves_out_what_a_plan_cant_know(
+    before: dict[str, object], after: dict[str, object], unknown: dict[str, object], differing: set[str]
+) -> None:
+    resource = {"address": "a.b", "type": "a", "name": "b", "mode": "managed"}
+    change = {"actions": ["update"], "before": before, "after": after, "after_unknown": unknown}
+    (found,) = _changes({"resource_changes": [{**resource, "change": change}]})
+    assert found.attributes == differing

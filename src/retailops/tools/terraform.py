@@ -10,6 +10,7 @@ import shutil
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +173,19 @@ def _name(resource: Mapping[str, Any]) -> str:
 
 def _differing(change: Mapping[str, Any]) -> frozenset[str]:
     before, after, unknown = (change.get(key) or {} for key in ("before", "after", "after_unknown"))
-    return frozenset(
-        key for key in before.keys() | after.keys() if not unknown.get(key) and before.get(key) != after.get(key)
-    )
+    keys = before.keys() | after.keys()
+    return frozenset(key for key in keys if not _same(before.get(key), after.get(key), unknown.get(key)))
+
+
+def _same(before: Any, after: Any, unknown: Any) -> bool:
+    """Whether two values are equal, leaving out what the plan can't know yet."""
+    if unknown is True:
+        return True
+    if isinstance(before, dict) and isinstance(after, dict):
+        unsure = unknown if isinstance(unknown, dict) else {}
+        return all(_same(before.get(key), after.get(key), unsure.get(key)) for key in before.keys() | after.keys())
+    if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
+        unsure = unknown if isinstance(unknown, list) else []
+        rows = zip_longest(before, after, unsure[: len(before)])
+        return all(_same(*row) for row in rows)
+    return bool(before == after)
