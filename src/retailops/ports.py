@@ -238,8 +238,8 @@ class Infra(Protocol):
     def apply(self, progress: Progress, terms: Terms = AS_IT_STANDS) -> list[Change]:
         """Make it so; what was done comes back. Twice is harmless; what was cut short goes on."""
 
-    def standing(self, progress: Progress = SILENT) -> Standing:
-        """What stands now, asked and not remembered."""
+    def standing(self, progress: Progress = SILENT, *, drift: bool = True) -> Standing:
+        """What stands now, asked and not remembered. Without `drift` it isn't compared with how it was built."""
 
     def unlock(self) -> list[Change]:
         """Break the lock of a command that died, and say whose it was. Nobody holding one is success."""

@@ -6,7 +6,7 @@ from collections import Counter
 from datetime import UTC, datetime
 from typing import Any
 
-from retailops.lifecycle import cost
+from retailops.lifecycle import cost, doctor
 from retailops.lifecycle.outcome import Outcome
 from retailops.ports import AS_IT_STANDS, Change, Standing, Target, Terms
 from retailops.progress import SILENT, Progress
@@ -32,7 +32,11 @@ def afford(target: Target, allow_over_budget: bool) -> None:
 
 
 def up(target: Target, progress: Progress, terms: Terms = AS_IT_STANDS) -> Outcome:
-    """Create what is missing; nothing missing is success."""
+    """Create what is missing; nothing missing is success. NotReady when it couldn't work, before anything is paid."""
+    if cost.estimate(target).monthly_usd and not target.infra.standing(progress, drift=False).resources:
+        problem = doctor.refusal(doctor.examined(target, progress))
+        if problem:
+            raise problem
     changes = target.infra.apply(progress, terms)
     return Outcome({**_counts(changes), "monthly_usd": cost.estimate(target).monthly_usd}, tuple(changes))
 

@@ -22,7 +22,7 @@ def planned(target: Target, keep: AbstractSet[str] = NOTHING, progress: Progress
 
 def spared(target: Target, progress: Progress) -> Outcome | None:
     """For a scheduler: why nothing is done yet; None when the environment's time is up."""
-    expires = target.infra.standing(progress).expires
+    expires = target.infra.standing(progress, drift=False).expires
     if expires is not None and expires <= datetime.now(UTC):
         return None
     return Outcome({**_told([], [], []), "expires": expires.astimezone(UTC).isoformat() if expires else None})

@@ -185,7 +185,6 @@ def _same(before: Any, after: Any, unknown: Any) -> bool:
         unsure = unknown if isinstance(unknown, dict) else {}
         return all(_same(before.get(key), after.get(key), unsure.get(key)) for key in before.keys() | after.keys())
     if isinstance(before, list) and isinstance(after, list) and len(before) == len(after):
-        unsure = unknown if isinstance(unknown, list) else []
-        rows = zip_longest(before, after, unsure[: len(before)])
+        rows = zip_longest(before, after, unknown[: len(before)] if isinstance(unknown, list) else [])
         return all(_same(*row) for row in rows)
     return bool(before == after)

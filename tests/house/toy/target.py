@@ -126,7 +126,7 @@ class ToyInfra:
         self.shelf.mkdir(parents=True, exist_ok=True)
         return made
 
-    def standing(self, progress: Progress = SILENT) -> Standing:
+    def standing(self, progress: Progress = SILENT, *, drift: bool = True) -> Standing:
         return Standing(int(self.shelf.exists()))
 
     def unlock(self) -> list[Change]:

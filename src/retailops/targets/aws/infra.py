@@ -63,7 +63,7 @@ class AwsInfra:
             adoption.over(self._bench.module)
         return [*map(_change, found)]
 
-    def standing(self, progress: Progress = SILENT) -> Standing:
+    def standing(self, progress: Progress = SILENT, *, drift: bool = True) -> Standing:
         """Resources in the state, lease, and what a plan with the last variables would put right again."""
         before = self._state.record().get("variables") if self._state.exists() else None
         if not before:
@@ -71,7 +71,7 @@ class AwsInfra:
         with self._working("infra status") as lock:
             self._bench.prepare(before, self._state.backend())
             count = len(self._bench.terraform.addresses())
-            found = self._bench.terraform.plan(progress, inherit=[lock]) if count else []
+            found = self._bench.terraform.plan(progress, inherit=[lock]) if drift and count else []
             outputs = self._bench.terraform.outputs()
         return Standing(
             count,

@@ -51,7 +51,7 @@ class LocalInfra:
         self._workspace.claim()
         return made
 
-    def standing(self, progress: Progress = SILENT) -> Standing:
+    def standing(self, progress: Progress = SILENT, *, drift: bool = True) -> Standing:
         """The workspace's folders."""
         if not self._workspace.owned():
             return Standing(0)
