@@ -27,6 +27,7 @@ ADDITIONS: tuple[str, ...] = (  # modules of this package whose HOOKS complete m
     "eks_scaling_groups",
     "feature_groups",
     "iam_simulation",
+    "memory",
     "quotas",
     "sagemaker_ends",
     "transport",
