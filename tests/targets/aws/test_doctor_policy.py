@@ -65,6 +65,7 @@ def test_every_action_is_an_operation_of_its_service() -> None:
     }
     by_another_name = {
         "iam": {"PassRole"},
+        "kms": {"ReEncryptFrom", "ReEncryptTo"},
         "logs": {"CreateLogDelivery", "DeleteLogDelivery"},
         "sagemaker": {"GetRecord", "PutRecord"},
     }

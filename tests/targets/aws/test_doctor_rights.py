@@ -4,17 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 
 from emulator import Emulator, Request, Response
 from emulator.acting import Actor, without
+from emulator.planting import Garden
+from emulator.recording import recorded
 from retailops.config import Config
+from retailops.errors import RetailOpsError
 from retailops.lifecycle import doctor as lifecycle
 from retailops.ports import Finding
 from retailops.progress import Silent
+from retailops.targets.aws import permissions
 from retailops.targets.aws.doctor import AwsDoctor
+from retailops.targets.aws.infra import AwsInfra
+from retailops.targets.aws.removal import AwsRemoval
 from retailops.targets.aws.session import Session
 
 EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
@@ -203,3 +210,26 @@ def test_the_policy_needs_no_credentials_when_the_account_is_known(
         monkeypatch.delenv(name)
     printed = AwsDoctor(Session(configured('aws: {account: "210987654321"}'))).policy()
     assert "arn:aws:s3:::retail-demo-dev-*-210987654321" in json.dumps(printed)
+
+
+def test_the_audit_of_an_account_full_of_orphans_stays_within_the_table(aws: Emulator, swift: Session) -> None:
+    Garden(aws).orphans()
+    with recorded(aws) as actions:
+        left = AwsRemoval(swift, AwsInfra(swift)).left()
+    assert len(left) == 12 and len(actions) > 40
+    assert actions <= allowed(swift)
+
+
+@pytest.mark.slow
+def test_removing_what_terraform_does_not_know_stays_within_the_table(aws: Emulator, swift: Session) -> None:
+    garden = Garden(aws)
+    garden.orphans()
+    garden.target_group("forgotten", {"elbv2.k8s.aws/cluster": swift.names.prefix})
+    with recorded(aws) as actions, suppress(RetailOpsError):  # without a state there is nothing for Terraform
+        AwsRemoval(swift, AwsInfra(swift)).remove(Silent())
+    assert {"sagemaker:DeleteEndpoint", "elasticloadbalancing:DeleteTargetGroup"} <= actions
+    assert actions <= allowed(swift)
+
+
+def allowed(session: Session) -> set[str]:
+    return {action for right in permissions.rights(session.names, session.settings) for action in right.actions}

@@ -72,12 +72,12 @@ TABLE: tuple[Row, ...] = (
     # network: the VPC and what is in it
     Row(
         "network",
-        "ec2: DescribeAddresses DescribeAddressesAttribute DescribeAvailabilityZones DescribeFlowLogs DescribeImages "
+        "ec2: DescribeAddresses DescribeAddressesAttribute DescribeAvailabilityZones DescribeFlowLogs "
         "DescribeInstanceTypeOfferings DescribeInstanceTypes DescribeInstances DescribeInternetGateways "
         "DescribeLaunchTemplateVersions DescribeLaunchTemplates DescribeNatGateways DescribeNetworkAcls "
         "DescribeNetworkInterfaces DescribePrefixLists DescribeManagedPrefixLists DescribeRegions DescribeRouteTables "
         "DescribeSecurityGroupRules DescribeSecurityGroups DescribeSubnets DescribeTags DescribeVolumes "
-        "DescribeVpcEndpointServices DescribeVpcEndpoints DescribeVpcs",
+        "DescribeVpcEndpoints DescribeVpcs",
         "*",
         HERE,
     ),
@@ -86,8 +86,7 @@ TABLE: tuple[Row, ...] = (
     *(Row("network", f"ec2: {actions}", f"{kind}/*", OURS) for kind, actions in _NETWORK.items()),
     Row("network", "ec2: CreateTags", "*/*", {"StringEquals": {"ec2:CreateAction": _MAKERS}}),
     Row("network", "ec2: CreateTags DeleteTags", "*/*", OURS),
-    # AWS makes a VPC's default group itself, without our tags; ours takes its rules away.
-    Row("network", "ec2: RevokeSecurityGroupEgress RevokeSecurityGroupIngress", "security-group/*"),
+    # AWS makes a VPC's default group itself, without our tags; it gets them before its rules are taken away.
     Row("network", "ec2: CreateTags", "security-group/*", NEW),
     Row("network", "logs: CreateLogDelivery DeleteLogDelivery", "*", HERE),  # flow logs of the network
     # cluster: EKS, its nodes, what they leave behind
@@ -95,7 +94,7 @@ TABLE: tuple[Row, ...] = (
     Row("cluster", "eks: DescribeAddonVersions DescribeClusterVersions ListClusters", "*", HERE),
     Row(
         "cluster",
-        "eks: AssociateEncryptionConfig CreateAddon CreateNodegroup DeleteCluster DescribeCluster "
+        "eks: CreateAddon CreateNodegroup DeleteCluster DescribeCluster "
         "DescribeUpdate ListAddons ListNodegroups ListTagsForResource ListUpdates TagResource "
         "UntagResource UpdateClusterConfig UpdateClusterVersion",
         "cluster/{prefix}",
@@ -167,7 +166,7 @@ TABLE: tuple[Row, ...] = (
         "storage",
         "s3: CreateBucket DeleteBucket DeleteBucketPolicy GetAccelerateConfiguration GetBucketAcl GetBucketCORS "
         "GetBucketLocation GetBucketLogging GetBucketNotification GetBucketObjectLockConfiguration "
-        "GetBucketOwnershipControls GetBucketPolicy GetBucketPolicyStatus GetBucketPublicAccessBlock "
+        "GetBucketOwnershipControls GetBucketPolicy GetBucketPublicAccessBlock "
         "GetBucketRequestPayment GetBucketTagging GetBucketVersioning GetBucketWebsite GetEncryptionConfiguration "
         "GetLifecycleConfiguration GetReplicationConfiguration ListBucket "
         "ListBucketMultipartUploads ListBucketVersions ListTagsForResource PutBucketLogging PutBucketNotification "
@@ -184,13 +183,13 @@ TABLE: tuple[Row, ...] = (
     ),
     Row("storage", "kms: CreateKey", "*", NEW),
     Row("storage", "kms: TagResource", "key/*", NEW),
-    Row("storage", "kms: ListAliases ListKeys", "*", HERE),
+    Row("storage", "kms: ListAliases", "*", HERE),
     Row("storage", "kms: CreateAlias DeleteAlias UpdateAlias", "alias/{prefix}*"),
     Row(
         "storage",
-        "kms: CancelKeyDeletion CreateAlias CreateGrant Decrypt DeleteAlias DescribeKey EnableKey EnableKeyRotation "
+        "kms: CancelKeyDeletion CreateAlias CreateGrant Decrypt DeleteAlias DescribeKey EnableKeyRotation "
         "Encrypt GenerateDataKey GetKeyPolicy GetKeyRotationStatus ListGrants ListResourceTags PutKeyPolicy "
-        "RetireGrant ScheduleKeyDeletion TagResource UntagResource UpdateAlias UpdateKeyDescription",
+        "ReEncryptFrom ReEncryptTo RetireGrant RevokeGrant ScheduleKeyDeletion TagResource UntagResource UpdateAlias UpdateKeyDescription",
         "key/*",
         OURS,
     ),
@@ -198,10 +197,10 @@ TABLE: tuple[Row, ...] = (
     Row(
         "storage",
         "ecr: BatchCheckLayerAvailability BatchDeleteImage BatchGetImage CompleteLayerUpload CreateRepository "
-        "DeleteLifecyclePolicy DeleteRepository DeleteRepositoryPolicy DescribeImages DescribeRepositories "
-        "GetDownloadUrlForLayer GetLifecyclePolicy GetRepositoryPolicy InitiateLayerUpload ListImages "
+        "DeleteLifecyclePolicy DeleteRepository DescribeImages DescribeRepositories "
+        "GetDownloadUrlForLayer GetLifecyclePolicy InitiateLayerUpload ListImages "
         "ListTagsForResource PutImage PutImageScanningConfiguration PutImageTagMutability PutLifecyclePolicy "
-        "SetRepositoryPolicy TagResource UntagResource UploadLayerPart",
+        "TagResource UntagResource UploadLayerPart",
         "repository/{prefix}*",
     ),
     # data, and learning, which is SageMaker
@@ -214,7 +213,7 @@ TABLE: tuple[Row, ...] = (
     Row("data", "glue: GetDatabases", "catalog database/*"),
     Row(
         "data",
-        "glue: BatchDeleteTable CreateTable DeleteTable GetPartitions GetTable GetTables UpdateTable",
+        "glue: CreateTable DeleteTable GetPartitions GetTable GetTables UpdateTable",
         "catalog database/{snake}* table/{snake}*/*",
     ),
     Row(
@@ -236,7 +235,7 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(
         "data",
-        "glue: CreateSecurityConfiguration DeleteSecurityConfiguration GetJobs "
+        "glue: CreateSecurityConfiguration DeleteSecurityConfiguration "
         "GetSecurityConfiguration GetSecurityConfigurations ListJobs",
         "*",
         HERE,
@@ -250,8 +249,7 @@ TABLE: tuple[Row, ...] = (
     Row("data", "athena: ListWorkGroups", "*", HERE),
     Row(
         "learning",
-        "sagemaker: CreateModelPackageGroup DeleteModelPackageGroup DeleteModelPackageGroupPolicy "
-        "DescribeModelPackageGroup GetModelPackageGroupPolicy PutModelPackageGroupPolicy",
+        "sagemaker: CreateModelPackageGroup DeleteModelPackageGroup DescribeModelPackageGroup ",
         "model-package-group/{prefix}*",
     ),
     Row(
@@ -336,11 +334,11 @@ TABLE: tuple[Row, ...] = (
     Row("watch", "events: ListRules", "*", HERE),
     Row(
         "watch",
-        "cloudtrail: AddTags CreateTrail DeleteTrail GetEventSelectors GetInsightSelectors GetTrail GetTrailStatus "
-        "ListTags PutEventSelectors RemoveTags StartLogging StopLogging UpdateTrail",
+        "cloudtrail: AddTags CreateTrail DeleteTrail GetEventSelectors GetTrail GetTrailStatus "
+        "ListTags RemoveTags StartLogging StopLogging UpdateTrail",
         "trail/{prefix}*",
     ),
-    Row("watch", "cloudtrail: DescribeTrails ListTrails", "*"),
+    Row("watch", "cloudtrail: DescribeTrails", "*"),
     Row(
         "watch",
         "budgets: ListTagsForResource ModifyBudget TagResource UntagResource ViewBudget",
@@ -353,6 +351,7 @@ TABLE: tuple[Row, ...] = (
     Row("audit", "ec2: DescribeSnapshots", "*", HERE),
     Row("audit", "ec2: DeleteNetworkInterface", "network-interface/*", _BY_PODS),
     Row("audit", "ec2: DeleteSecurityGroup", "security-group/*", _BY_BALANCERS),
+    Row("audit", "ec2: RevokeSecurityGroupIngress", "security-group/*", _BY_CLUSTER),  # the group that EKS made
     Row(
         "audit",
         "elasticloadbalancing: DescribeListeners DescribeLoadBalancers DescribeTags DescribeTargetGroups",
