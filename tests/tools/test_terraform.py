@@ -95,10 +95,9 @@ def running(tmp_path: Path) -> Iterator[Callable[[], subprocess.Popen[str]]]:
 
     yield start
     (tmp_path / "go").touch()
-    for child in children:
-        if child.poll() is None:
-            child.kill()
-            child.communicate()
+    for child in children:  # to the end, so that no Terraform is left waiting in a folder that is gone
+        if child.returncode is None:
+            child.communicate(timeout=60)
 
 
 def wait(condition: Callable[[], bool], seconds: float = 30) -> None:
