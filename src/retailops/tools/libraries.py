@@ -31,7 +31,8 @@ for name in sys.argv[1:]:
         fault = ""
     except BaseException as problem:
         fault = f"{type(problem).__name__}: {problem}"
-    print(json.dumps([name, fault]), flush=True)
+    sys.stdout.write(json.dumps([name, fault]) + "\\n")
+    sys.stdout.flush()
 """
 
 

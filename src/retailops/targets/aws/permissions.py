@@ -189,7 +189,8 @@ TABLE: tuple[Row, ...] = (
         "storage",
         "kms: CancelKeyDeletion CreateAlias CreateGrant Decrypt DeleteAlias DescribeKey EnableKeyRotation "
         "Encrypt GenerateDataKey GetKeyPolicy GetKeyRotationStatus ListGrants ListResourceTags PutKeyPolicy "
-        "ReEncryptFrom ReEncryptTo RetireGrant RevokeGrant ScheduleKeyDeletion TagResource UntagResource UpdateAlias UpdateKeyDescription",
+        "ReEncryptFrom ReEncryptTo RetireGrant RevokeGrant "
+        "ScheduleKeyDeletion TagResource UntagResource UpdateAlias UpdateKeyDescription",
         "key/*",
         OURS,
     ),
