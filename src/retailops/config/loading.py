@@ -18,7 +18,8 @@ from retailops.config.wording import NO_SECRETS, leaves, looks_secret, meant, se
 from retailops.errors import ConfigError
 
 PREFIX = "RETAILOPS_"
-NOT_OVERRIDES = frozenset({"RETAILOPS_CONFIG", "RETAILOPS_DEBUG", "RETAILOPS_REAL_DATA"})
+# What the command line and the project's own tests read from the environment.
+NOT_OVERRIDES = frozenset(f"{PREFIX}{name}" for name in ("CONFIG", "DEBUG", "REAL_DATA", "TERRAFORM_MIRROR", "CHECKOV"))
 
 
 def load(
