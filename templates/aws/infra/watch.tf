@@ -9,6 +9,8 @@ locals {
 }
 
 resource "aws_cloudwatch_log_group" "main" {
+  #checkov:skip=CKV_AWS_338:How long logs are kept is the project's choice (log_days); the audit trail is kept a year in its bucket
+
   for_each = local.log_groups
 
   name              = each.value

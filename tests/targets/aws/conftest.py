@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -61,3 +63,54 @@ def swift(session: Session, loaded: boto3.Session) -> Session:
     """The same as `session`, for tests that need many services and no credentials of their own."""
     session.__dict__["_boto"] = loaded
     return session
+
+
+@pytest.fixture(scope="session")
+def terraform_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What goes over os.environ for a Terraform that finds the real AWS provider; skips where none can be had.
+
+    RETAILOPS_TERRAFORM_MIRROR names a folder that holds `registry.terraform.io/hashicorp/aws`; without it Terraform
+    fetches the provider as it does for anybody, once, into a cache of this run.
+    """
+    if shutil.which("terraform") is None:
+        pytest.skip("terraform isn't on the PATH: nothing here can be proved without it")
+    place = tmp_path_factory.mktemp("terraform")
+    cache = place / "cache"
+    cache.mkdir()
+    (place / "terraform.rc").write_text(_installation(os.environ.get("RETAILOPS_TERRAFORM_MIRROR", "")))
+    environment = {
+        "TF_CLI_CONFIG_FILE": str(place / "terraform.rc"),
+        "TF_PLUGIN_CACHE_DIR": str(cache),
+        "TF_IN_AUTOMATION": "1",
+        "CHECKPOINT_DISABLE": "1",
+    }
+    (place / "main.tf").write_text(_PROVIDER)
+    command = ["terraform", "init", "-no-color", "-input=false"]
+    tried = subprocess.run(command, cwd=place, env={**os.environ, **environment}, capture_output=True, text=True)
+    if tried.returncode != 0:
+        pytest.skip(f"Terraform can't get the AWS provider here (RETAILOPS_TERRAFORM_MIRROR): {tried.stderr[:300]}")
+    return environment
+
+
+_PROVIDER = """terraform {
+  required_providers {
+    aws = { source = "hashicorp/aws", version = ">= 5.0, < 7.0" }
+  }
+}
+"""
+
+
+def _installation(mirror: str) -> str:
+    """The settings of Terraform's command line; nothing of the machine's own counts."""
+    if not mirror:
+        return ""
+    return f"""provider_installation {{
+  filesystem_mirror {{
+    path    = "{mirror}"
+    include = ["registry.terraform.io/hashicorp/aws"]
+  }}
+  direct {{
+    exclude = ["registry.terraform.io/hashicorp/aws"]
+  }}
+}}
+"""
