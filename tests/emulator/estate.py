@@ -52,7 +52,6 @@ class Estate:
 
     def build(self) -> None:
         """Everything: buckets with a key, a cluster, an endpoint, a running job, a registered version, log groups."""
-        self.state()
         self.lake()
         self.endpoint()
         self.job(f"{PREFIX}-train-1", OURS)
@@ -61,6 +60,7 @@ class Estate:
         self.garden.log_group(f"/aws/eks/{PREFIX}/cluster", {})  # EKS makes it, and tags nothing
 
     def lake(self) -> None:
+        self.state()
         kms, s3 = self.aws.client("kms"), self.aws.client("s3")
         key = kms.create_key(Tags=tag_list(OURS, "TagKey", "TagValue"))["KeyMetadata"]
         kms.create_alias(AliasName=f"alias/{PREFIX}-data", TargetKeyId=key["KeyId"])

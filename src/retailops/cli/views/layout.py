@@ -106,7 +106,7 @@ def change_table(changes: Sequence[Change]) -> Table:
     priced = any(change.monthly_usd for change in changes)
     made = table("", "kind", "name", "detail", *(["$/month"] if priced else []), numbers=["$/month"])
     for change in changes:
-        price = [f"{change.monthly_usd:,.2f}"] if priced else []
+        price = [f"{change.monthly_usd:,.2f}" if change.priced else "unknown"] if priced else []
         made.add_row(
             change.action, change.kind, Text(change.name, overflow="fold"), Text(change.detail, style="dim"), *price
         )
