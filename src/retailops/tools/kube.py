@@ -79,9 +79,32 @@ class Cluster:
             delete = self._core.delete_namespaced_service
         _call(delete, entrance.name, entrance.namespace)
 
+    def manifest(self, entrance: Entrance) -> dict[str, Any]:
+        """What it was asked to be, without what the cluster added: fit for `restore`."""
+        if entrance.kind == "Ingress":
+            found = _call(self._network.read_namespaced_ingress, entrance.name, entrance.namespace)
+        else:
+            found = _call(self._core.read_namespaced_service, entrance.name, entrance.namespace)
+        spec = {key: value for key, value in found.get("spec", {}).items() if key not in _ASSIGNED}
+        kept = {key: found.get("metadata", {})[key] for key in _KEPT if key in found.get("metadata", {})}
+        version = "networking.k8s.io/v1" if entrance.kind == "Ingress" else "v1"
+        return {"apiVersion": version, "kind": entrance.kind, "metadata": kept, "spec": spec}
+
+    def restore(self, manifest: dict[str, Any]) -> None:
+        """Make it again. There already is success."""
+        make: dict[str, Callable[..., Any]] = {
+            "Ingress": self._network.create_namespaced_ingress,
+            "Service": self._core.create_namespaced_service,
+        }
+        _call(make[manifest["kind"]], manifest["metadata"]["namespace"], manifest, fine=409)
+
     def has_nodes(self) -> bool:
         """Whether any node is there on which a controller can run."""
         return bool(_items(self._core.list_node))
+
+
+_KEPT = ("name", "namespace", "labels", "annotations")
+_ASSIGNED = ("clusterIP", "clusterIPs", "healthCheckNodePort")  # the cluster's to give, and gone with the object
 
 
 def _entrance(kind: Literal["Ingress", "Service"], found: dict[str, Any]) -> Entrance:
@@ -93,8 +116,11 @@ def _items(ask: Callable[..., Any]) -> list[dict[str, Any]]:
     return found
 
 
-def _call(ask: Callable[..., Any], *words: str) -> dict[str, Any]:
-    """The answer as plain JSON: the client's models refuse what an older or newer cluster says differently."""
+def _call(ask: Callable[..., Any], *words: Any, fine: int = 404) -> dict[str, Any]:
+    """The answer as plain JSON, since the client's models refuse what a cluster of another age says differently.
+
+    Empty for the refusal that is `fine`.
+    """
     from kubernetes.client.exceptions import ApiException
     from urllib3.exceptions import HTTPError
 
@@ -103,7 +129,7 @@ def _call(ask: Callable[..., Any], *words: str) -> dict[str, Any]:
         status = getattr(answer, "status", 200)
         body = answer.data
     except ApiException as problem:
-        if problem.status == 404:
+        if problem.status == fine:
             return {}
         raise Unreachable(
             f"The cluster's API refuses: {problem.status} {problem.reason}.",

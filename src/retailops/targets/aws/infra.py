@@ -13,6 +13,7 @@ from retailops.progress import SILENT, Progress
 from retailops.targets.aws import adoption
 from retailops.targets.aws.diagnoses import RULES
 from retailops.targets.aws.ledger import Ledger
+from retailops.targets.aws.parking import Parking
 from retailops.targets.aws.session import Session
 from retailops.targets.aws.state import Lock, State
 from retailops.targets.aws.variables import moment, variables
@@ -57,10 +58,14 @@ class AwsInfra:
             wanted = self._variables(terms)
             # Before, not after: what was cut short must be known as what it was meant to become.
             self._state.write_record({"variables": wanted, "retailops": retailops.__version__})
+            if terms.parked:
+                Parking(self._session, self._state).park(progress)
             if found:
                 events = self._bench.terraform.apply(progress, inherit=[lock])
                 self._carry_out(events, len(found), _title(found), progress)
             adoption.over(self._bench.module)
+            if not wanted["parked"]:
+                Parking(self._session, self._state).wake(progress)
         return [*map(_change, found)]
 
     def standing(self, progress: Progress = SILENT, *, drift: bool = True) -> Standing:

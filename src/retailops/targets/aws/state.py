@@ -111,22 +111,30 @@ class State:
 
     def lock(self) -> Lock | None:
         """Who holds the state; None when nobody does."""
-        found = self._read(f"{self._session.names.state_key}.tflock")
+        found = self.read(f"{self._session.names.state_key}.tflock")
         if not found:
             return None
         return Lock(*(str(found.get(key, "")) for key in ("ID", "Who", "Created", "Operation")))
 
     def record(self) -> dict[str, Any]:
         """What was last asked of the infrastructure: `variables`, and under which `version` of retailops."""
-        return self._read(_RECORD)
+        return self.read(_RECORD)
 
     def write_record(self, record: Mapping[str, Any]) -> None:
-        with translated("Recording what is asked of the infrastructure"):
-            self._s3.put_object(
-                Bucket=self.bucket, Key=_RECORD, Body=json.dumps(record, indent=2, sort_keys=True).encode()
-            )
+        self.write(_RECORD, record)
 
-    def _read(self, key: str) -> dict[str, Any]:
+    def write(self, key: str, value: Mapping[str, Any]) -> None:
+        """Put a JSON object into the bucket, whole or not at all."""
+        with translated(f"Writing {self.bucket}/{key}"):
+            body = json.dumps(value, indent=2, sort_keys=True).encode()
+            self._s3.put_object(Bucket=self.bucket, Key=key, Body=body)
+
+    def drop(self, key: str) -> None:
+        """Take an object out of the bucket. Nothing there is success."""
+        with translated(f"Removing {self.bucket}/{key}"):
+            self._s3.delete_object(Bucket=self.bucket, Key=key)
+
+    def read(self, key: str) -> dict[str, Any]:
         """A JSON object of the bucket; empty when it, or the bucket, isn't there."""
         from botocore.exceptions import ClientError
 
