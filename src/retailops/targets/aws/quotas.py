@@ -105,7 +105,7 @@ def _addresses(session: Session) -> Use:
 
 
 def _gateways(session: Session) -> Use:
-    """By zone: the fullest counts, as long as ours may have to go there."""
+    """The quota is one of a zone: the fullest counts, as long as ours may have to go there."""
     alive = [{"Name": "state", "Values": ["pending", "available", "deleting"]}]
     found = _described(session, "describe_nat_gateways", "NatGateways", Filter=alive)
     subnets = _described(session, "describe_subnets", "Subnets")
@@ -162,8 +162,8 @@ def _described(session: Session, operation: str, key: str, **options: Any) -> li
 
 QUOTAS = (
     Quota("networks", "vpc", "L-F678F1CE", _networks),
-    Quota("fixed addresses", "ec2", "L-0263D0A3", _addresses),
-    Quota("NAT gateways a zone", "vpc", "L-FE5A380F", _gateways),
+    Quota("elastic IPs", "ec2", "L-0263D0A3", _addresses),
+    Quota("NAT gateways", "vpc", "L-FE5A380F", _gateways),
     Quota("on-demand vCPUs", "ec2", "L-1216C47A", _on_demand),
     Quota("spot vCPUs", "ec2", "L-34B43A08", _spot),
     Quota("clusters", "eks", "L-1194D53C", _clusters),
