@@ -14,8 +14,9 @@ from urllib.parse import parse_qs
 
 import boto3
 from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.base_backend import BackendDict, BaseBackend, backend_lock
 from moto.core.config import default_user_config
-from moto.moto_api._internal import moto_api_backend
+from moto.core.model_instances import reset_model_data
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
@@ -114,7 +115,16 @@ class Emulator:
     def reset(self) -> None:
         """Everything in the account goes, and a test's own hooks."""
         self.hooks.clear()
-        moto_api_backend.reset()
+        # moto's own reset makes every backend anew, with all of AWS's own policies and images, only to forget it.
+        with backend_lock:
+            for service in BackendDict._instances:
+                for backends in service.values():
+                    for backend in backends.values():
+                        if type(backend).reset is not BaseBackend.reset:  # it has files or threads to let go
+                            backend.reset()
+                service.clear()
+            BackendDict._instances.clear()
+            reset_model_data()
 
     def answer(self, hook: Hook) -> None:
         """Let `hook` answer from now on, until `reset`."""
