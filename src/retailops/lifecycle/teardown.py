@@ -43,12 +43,14 @@ def teardown(
     left = [change for change in standing if change.action != "kept"]
     kept = [change for change in standing if change.action == "kept"]
     failed = _failure(left) if left else None
-    return Outcome(_told(going, left, kept), (*going, *standing), failed=failed)
+    still = {(change.kind, change.name) for change in standing}
+    gone = [change for change in going if (change.kind, change.name) not in still]
+    return Outcome(_told(gone, left, kept), (*gone, *standing), failed=failed)
 
 
-def _told(going: Sequence[Change], left: Sequence[Change], kept: Sequence[Change]) -> dict[str, Any]:
+def _told(gone: Sequence[Change], left: Sequence[Change], kept: Sequence[Change]) -> dict[str, Any]:
     return {
-        "removed": len(going),
+        "removed": len(gone),
         "left": [_row(change) for change in left],
         "left_monthly_usd": _monthly(left),
         "kept": [_row(change) for change in kept],

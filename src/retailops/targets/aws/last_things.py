@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 
 from retailops.progress import Progress
 from retailops.targets.aws.inventory.account import Account, unless_gone
@@ -53,8 +54,15 @@ def remove_log_groups(account: Account, endpoints: Iterable[str], progress: Prog
     steps = {account.prefix, *endpoints}
     progress.stage("Removing log groups")
     for name, tags in log_groups(account, steps):
-        certain = account.has_own_tags(tags) or steps & set(name.split("/"))
-        if certain and not account.is_foreign(tags):
+        if is_certain(account, steps, name, tags):
             with translated(f"Removing the log group {name}"), unless_gone():
                 account.client("logs").delete_log_group(logGroupName=name)
             progress.note(f"log group {name}")
+
+
+def is_certain(account: Account, steps: AbstractSet[str], name: str, tags: Mapping[str, str]) -> bool:
+    """Whether a log group that was found by one of `steps` is ours beyond doubt."""
+    if account.is_foreign(tags):
+        return False
+    whole = bool(steps & set(name.split("/")))
+    return whole or (account.has_own_tags(tags) and any(step in name for step in steps))

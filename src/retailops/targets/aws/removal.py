@@ -103,7 +103,8 @@ class AwsRemoval:
         state = account.names.state_bucket
         others = [each for each in self._others(account, keep, progress) if each.id != state]
         if others or built.resources(account):
-            progress.note(f"The bucket {state} stays: it knows what is left.")
+            if Buckets(account).is_ours(state):
+                progress.note(f"The bucket {state} stays: it knows what is left.")
         else:
             Buckets(account).remove(state, progress)
         last_things.remove_log_groups(account, endpoints, progress)
@@ -120,6 +121,8 @@ def _is_swept(account: Account, found: Found) -> bool:
         return account.has_cluster_tag(found.tags)
     if found.kind.name == "S3 bucket":
         return found.id in (*Buckets(account).names, account.names.state_bucket)
+    if found.kind.name == "log group":
+        return last_things.is_certain(account, {account.prefix}, found.id, found.tags)
     if found.kind.swept:
-        return account.has_own_tags(found.tags) or account.prefix in found.id.split("/")
+        return account.has_own_tags(found.tags)
     return found.kind.follows and account.has_cluster_tag(found.tags)
