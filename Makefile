@@ -1,5 +1,5 @@
 # Everything from a fresh clone: `make demo` to see it live, `make test` to check it. Needs Python 3.11+ and make.
-.PHONY: help setup demo demo-down test check bench constraints reference clean
+.PHONY: help setup demo demo-down test check checkov bench constraints reference clean
 .DEFAULT_GOAL := help
 
 VENV := .venv
@@ -15,6 +15,7 @@ help:
 	@echo "make demo-down    take the demo away again"
 	@echo "make test         all tests; real rows too if RETAILOPS_REAL_DATA names their folder"
 	@echo "make check        ruff, mypy, import contracts"
+	@echo "make checkov      look over the Terraform; in an environment of its own, since it pins boto3"
 	@echo "make bench        the benchmarks, written to docs/benchmarks.md"
 	@echo "make constraints  resolve all dependencies anew into constraints.txt"
 	@echo "make reference    write the command table into README.md"
@@ -63,6 +64,14 @@ check: $(VENV)/.dev
 	@$(PY) -m ruff format --check
 	@$(PY) -m mypy
 	@$(VENV)/bin/lint-imports --no-cache
+
+checkov: $(VENV)/checkov/.made
+	@$(VENV)/checkov/bin/checkov --directory templates/aws/infra --framework terraform --skip-download --compact --quiet
+
+$(VENV)/checkov/.made: $(VENV)/.made constraints-checkov.txt
+	@echo "Installing checkov into $(VENV)/checkov; this takes a minute" >&2
+	@$(PY) -m venv --clear $(VENV)/checkov
+	@$(VENV)/checkov/bin/python -m pip --disable-pip-version-check --quiet install -c constraints-checkov.txt checkov && touch $@
 
 bench: $(VENV)/.dev
 	@$(PY) -m benchmarks $(ARGS)

@@ -59,8 +59,8 @@ def _delete_model_package_group(backend: Any, wanted: dict[str, Any]) -> dict[st
 
 def _delete_feature_group(backend: Any, wanted: dict[str, Any]) -> dict[str, Any]:
     name = wanted["FeatureGroupName"]
-    _known(backend.feature_groups, name, f"FeatureGroup {name}", "ResourceNotFound")
-    del backend.feature_groups[name]
+    arns = {group.feature_group_name: arn for arn, group in backend.feature_groups.items()}
+    del backend.feature_groups[_known(arns, name, f"FeatureGroup {name}", "ResourceNotFound")]
     return {}
 
 
