@@ -154,7 +154,9 @@ TABLE: tuple[Row, ...] = (
         "roles",
         "iam: CreateServiceLinkedRole",
         "role/aws-service-role/*",
-        linked_to("autoscaling", "eks", "eks-nodegroup", "elasticloadbalancing", "spot"),
+        linked_to(
+            "autoscaling", "eks", "eks-nodegroup", "elasticloadbalancing", "sagemaker.application-autoscaling", "spot"
+        ),
     ),
     Row("roles", "iam: GetRole", "role/*"),
     Row("roles", "iam: GetUser SimulatePrincipalPolicy", "user/*"),
@@ -288,6 +290,13 @@ TABLE: tuple[Row, ...] = (
         "endpoint/{prefix}*",
     ),
     Row("learning", "sagemaker: CreateEndpoint UpdateEndpoint", "endpoint-config/{prefix}*"),
+    Row(  # park takes an endpoint's scaling away with it, wake gives it back
+        "learning",
+        "application-autoscaling: DeregisterScalableTarget PutScalingPolicy RegisterScalableTarget",
+        "scalable-target/*",
+        {"StringEquals": {"application-autoscaling:service-namespace": ("sagemaker",)}},
+    ),
+    Row("learning", "application-autoscaling: DescribeScalableTargets DescribeScalingPolicies", "*", HERE),
     Row("learning", "sagemaker: AddTags DeleteTags ListTags", "*/{prefix}*"),
     Row(
         "learning",
