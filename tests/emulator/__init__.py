@@ -10,6 +10,7 @@ What is added lives in modules beside this one, each a list of hooks named HOOKS
     iam_simulation  SimulatePrincipalPolicy over the policies that are really stored
     quotas          Service Quotas beyond the network's
     sagemaker_ends  what SageMaker ends and moto cannot: jobs, packages and their groups, feature groups
+    sagemaker_tags  tags that are changed, and those of feature groups
 retailops knows nothing of all this but the endpoint variable.
 """
 

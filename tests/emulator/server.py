@@ -31,6 +31,7 @@ ADDITIONS: tuple[str, ...] = (  # modules of this package whose HOOKS complete m
     "memory",
     "quotas",
     "sagemaker_ends",
+    "sagemaker_tags",
     "transport",
 )
 
