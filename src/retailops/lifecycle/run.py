@@ -26,6 +26,7 @@ STAGES: dict[str, Stage] = {
 
 def run(target: Target, progress: Progress) -> Outcome:
     """Every stage in order. Stops at the first gate that fails, with what the stages before it found."""
+    able(target)
     rows: list[dict[str, Any]] = []
     found: Found = {}
     for name, stage in STAGES.items():
@@ -46,6 +47,11 @@ def run(target: Target, progress: Progress) -> Outcome:
             return Outcome(_summary(rows, found), failed=outcome.failed)
     request = sample_request(target, found["deploy"]["endpoint"]["version"])
     return Outcome({**_summary(rows, found), "request": request})
+
+
+def able(target: Target) -> None:
+    """Unsupported where a port is missing: said before infrastructure is paid for that nothing can run on."""
+    _ = target.lake.put, target.jobs.run, target.models.add, target.serving.roll_out
 
 
 def _summary(rows: list[dict[str, Any]], found: Found) -> dict[str, Any]:

@@ -88,7 +88,8 @@ def terraform_environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     command = ["terraform", "init", "-no-color", "-input=false"]
     tried = subprocess.run(command, cwd=place, env={**os.environ, **environment}, capture_output=True, text=True)
     if tried.returncode != 0:
-        pytest.skip(f"Terraform can't get the AWS provider here (RETAILOPS_TERRAFORM_MIRROR): {tried.stderr[:300]}")
+        why = " ".join(tried.stderr.split())[:150]
+        pytest.skip(f"Terraform can't get the AWS provider here (RETAILOPS_TERRAFORM_MIRROR may name a mirror): {why}")
     return environment
 
 

@@ -30,6 +30,7 @@ def run(call: Call) -> Answer:
     from retailops.lifecycle import run
     from retailops.ports import AS_IT_STANDS
 
+    run.able(call.target)
     call.confirm_build(AS_IT_STANDS)
     return Answer(run.run(call.target, call.progress), views.summary, next="retailops status")
 

@@ -10,8 +10,9 @@ import retailops
 from retailops.errors import GateFailed, NotReady
 from retailops.ports import AS_IT_STANDS, Change, Standing, Terms
 from retailops.progress import SILENT, Progress
-from retailops.targets.aws import adoption
+from retailops.targets.aws import adoption, built
 from retailops.targets.aws.diagnoses import RULES
+from retailops.targets.aws.inventory.account import Account
 from retailops.targets.aws.ledger import Ledger
 from retailops.targets.aws.parking import Parking
 from retailops.targets.aws.session import Session
@@ -73,11 +74,8 @@ class AwsInfra:
         before = self._state.record().get("variables") if self._state.exists() else None
         if not before:
             return Standing(0, detail=self._where())
-        with self._working("infra status") as lock:
-            self._bench.prepare(before, self._state.backend())
-            count = len(self._bench.terraform.addresses())
-            found = self._bench.terraform.plan(progress, inherit=[lock]) if drift and count else []
-            outputs = self._bench.terraform.outputs()
+        count = len(built.resources(Account(self._session)))
+        found, outputs = self._compared(before, progress) if drift and count else ([], {})
         return Standing(
             count,
             parked=bool(before.get("parked")),
@@ -86,10 +84,14 @@ class AwsInfra:
             detail={**self._where(), **{key: outputs[key] for key in _TOLD if key in outputs}},
         )
 
-    def expires(self) -> str:
-        """The moment that was asked for when it was built, ISO 8601; "" for never, or when nothing was built."""
-        before: Mapping[str, Any] = self._state.record().get("variables", {}) if self._state.exists() else {}
-        return str(before.get("expires", ""))
+    def _compared(
+        self, before: Mapping[str, Any], progress: Progress
+    ) -> tuple[list[ResourceChange], Mapping[str, Any]]:
+        """What a plan with the variables of `before` would change, and the outputs."""
+        with self._working("infra status") as lock:
+            self._bench.prepare(before, self._state.backend())
+            found = self._bench.terraform.plan(progress, inherit=[lock])
+            return found, self._bench.terraform.outputs()
 
     def destroy(self, progress: Progress) -> None:
         """Terraform's own destroy, with its progress; the state bucket stays. Nothing there is success."""
@@ -103,20 +105,14 @@ class AwsInfra:
                 events = self._bench.terraform.destroy(progress, inherit=[lock])
                 self._carry_out(events, count, "Removing what Terraform built", progress)
 
-    def addresses(self) -> list[str]:
-        """What is in Terraform's state; empty when there is none."""
-        before = self._state.record().get("variables") if self._state.exists() else None
-        if not before:
-            return []
-        with self._working("teardown"):
-            self._bench.prepare(before, self._state.backend())
-            return self._bench.terraform.addresses()
-
     def forget(self, addresses: list[str]) -> None:
-        """Take these resources out of Terraform's state, so that destroy spares them."""
-        known = set(self.addresses())
-        with self._working("teardown"):
-            self._bench.terraform.forget([each for each in addresses if each in known])
+        """Take these resources out of Terraform's state, so that destroy spares them. Not in it is success."""
+        known = {each.address for each in built.resources(Account(self._session))}
+        sparing = [each for each in addresses if each in known]
+        if sparing:
+            with self._working("teardown"):
+                self._bench.prepare(self._state.record()["variables"], self._state.backend())
+                self._bench.terraform.forget(sparing)
 
     def lock(self) -> Lock | None:
         """Who works on it at this moment."""
