@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from typing import Any
+from urllib.parse import parse_qs
 
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.eks.models import eks_backends
@@ -12,12 +13,17 @@ from moto.eks.models import eks_backends
 from emulator.server import Hook, Request, Response
 
 _PATH = re.compile(r"^/clusters/(?P<cluster>[^/]+)/addons(?:/(?P<addon>[^/]+))?(?P<update>/update)?$")
+_TAGS = re.compile(r"^/tags/arn:[^/]+:addon/(?P<cluster>[^/]+)/(?P<addon>[^/]+)/[^/]+$")
 _KEPT = ("addonName", "addonVersion", "configurationValues", "serviceAccountRoleArn", "tags")
 
 
 def answer(request: Request) -> Response | None:
+    if request.service != "eks":
+        return None
+    if tagged := _TAGS.match(request.path):
+        return _tags(request, tagged["cluster"], tagged["addon"])
     path = _PATH.match(request.path)
-    if request.service != "eks" or path is None:
+    if path is None:
         return None
     cluster = eks_backends[DEFAULT_ACCOUNT_ID][request.region].clusters.get(path["cluster"])
     if cluster is None:
@@ -59,6 +65,20 @@ def _created(cluster: Any, addons: dict[str, dict[str, Any]], wanted: dict[str, 
         **{key: wanted[key] for key in _KEPT if key in wanted},
     }
     return _told({"addon": addons[name]})
+
+
+def _tags(request: Request, cluster: str, addon: str) -> Response:
+    found = eks_backends[DEFAULT_ACCOUNT_ID][request.region].clusters.get(cluster)
+    known = getattr(found, "addons", {}).get(addon)
+    if known is None:
+        return _refused("NotFoundException", "Resource was not found", 404)
+    tags = known.setdefault("tags", {})
+    if request.method == "POST":
+        tags.update(json.loads(request.body)["tags"])
+    if request.method == "DELETE":
+        for key in parse_qs(request.query).get("tagKeys", []):
+            tags.pop(key, None)
+    return _told({"tags": tags} if request.method == "GET" else {})
 
 
 def _told(answer: dict[str, Any]) -> Response:
