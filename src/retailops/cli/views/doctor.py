@@ -29,8 +29,9 @@ def findings(console: Console, result: Result) -> None:
         made.add_row(Text(*_MARKS[finding["state"]]), finding["check"], _found(finding))
     show(console, made)
     console.print()
-    failed, warnings = result["failed"], result["warnings"]
-    console.print(verdict(not failed, f"ready, {warnings} warnings", f"{failed} failed, {warnings} warnings"))
+    failed, count = result["failed"], result["warnings"]
+    warnings = f"{count} warning{'' if count == 1 else 's'}"
+    console.print(verdict(not failed, f"ready, {warnings}", f"{failed} failed, {warnings}"))
 
 
 def policy(console: Console, result: Result) -> None:

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from retailops.config import Config
-from retailops.errors import ConfigError, RetailOpsError, TargetFailed
+from retailops.errors import ConfigError, NotReady, RetailOpsError, TargetFailed
 from retailops.targets.aws.ledger import Ledger
 from retailops.targets.aws.names import Names
 from retailops.targets.aws.settings import Settings
@@ -23,8 +23,12 @@ class Session:
 
     @cached_property
     def _boto(self) -> Any:
-        import boto3
-
+        try:
+            import boto3
+        except ImportError as problem:
+            raise NotReady(
+                "The libraries of the target aws aren't installed.", "Install them: pip install 'retailops[aws]'"
+            ) from problem
         return boto3.Session(region_name=self.settings.region)
 
     def client(self, service: str, **options: Any) -> Any:
