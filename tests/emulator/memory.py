@@ -1,4 +1,4 @@
-"""Two things as S3 and EC2 remember them: that a bucket tells EventBridge, and what a launch template tags."""
+"""Things as S3 and EC2 remember them: that a bucket tells EventBridge, what a launch template tags, and its own tags."""
 
 from __future__ import annotations
 
@@ -31,4 +31,12 @@ def launch_template(request: Request) -> Response | None:
     return None
 
 
-HOOKS: list[Hook] = [notification, launch_template]
+def launch_template_tags(request: Request) -> Response | None:
+    """moto tells the tags that a launch template was made with, whatever became of them."""
+    if request.service == "ec2" and request.form.get("Action") == "DescribeLaunchTemplates":
+        for template in ec2_backends[DEFAULT_ACCOUNT_ID][request.region].launch_templates.values():
+            template.tags = template.get_tags()
+    return None
+
+
+HOOKS: list[Hook] = [notification, launch_template, launch_template_tags]
