@@ -1,4 +1,4 @@
-"""Things as S3 and EC2 remember them: that a bucket tells EventBridge, what a launch template tags, and its own tags."""
+"""As S3 and EC2 remember: that a bucket tells EventBridge, what a launch template tags, and its own tags."""
 
 from __future__ import annotations
 
