@@ -20,17 +20,25 @@ locals {
         condition = "aws:SourceArn"
         values    = [local.trail_arn]
       },
-      { # alarms, rules and the budget write to the encrypted topic
-        service   = ["cloudwatch.amazonaws.com", "events.amazonaws.com", "budgets.amazonaws.com"]
+      { # alarms and the budget write to the encrypted topic
+        service   = ["cloudwatch.amazonaws.com", "budgets.amazonaws.com"]
         actions   = ["kms:GenerateDataKey", "kms:Decrypt"]
         operator  = "StringEquals"
         condition = "aws:SourceAccount"
         values    = [local.account]
       },
+      { # rules too; EventBridge doesn't say on whose behalf, and with such a condition its messages are lost in silence
+        service   = "events.amazonaws.com"
+        actions   = ["kms:GenerateDataKey", "kms:Decrypt"]
+        operator  = "StringEquals"
+        condition = "kms:EncryptionContext:aws:sns:topicArn"
+        values    = [local.topic_arn]
+      },
     ]
   }
 
   log_arn   = "arn:${local.partition}:logs:${var.region}:${local.account}:log-group"
+  topic_arn = "arn:${local.partition}:sns:${var.region}:${local.account}:${local.topic}"
   trail_arn = "arn:${local.partition}:cloudtrail:${var.region}:${local.account}:trail/${local.prefix}"
 }
 

@@ -112,7 +112,7 @@ resource "aws_iam_role_policy" "etl" {
         Effect = "Allow"
         Action = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents", "logs:AssociateKmsKey"]
         Resource = [
-          "${aws_cloudwatch_log_group.main["etl"].arn}:*",
+          "${local.log_arn}:${local.log_groups["etl"]}*", # Glue may add the security configuration's name
           "${local.log_arn}:/aws-glue/*",
         ]
       },

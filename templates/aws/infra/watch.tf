@@ -1,6 +1,8 @@
 # Logs, figures and alarms. The API reports its own figures; EKS, Glue and NAT report theirs.
 
 locals {
+  topic = "${local.prefix}-alarms"
+
   log_groups = {
     cluster = "/aws/eks/${local.prefix}/cluster" # EKS writes there and nowhere else
     api     = "${local.prefix}/api"
@@ -21,7 +23,7 @@ resource "aws_cloudwatch_log_group" "main" {
 }
 
 resource "aws_sns_topic" "alarms" {
-  name              = "${local.prefix}-alarms"
+  name              = local.topic
   display_name      = "retailops ${local.prefix}"
   kms_master_key_id = aws_kms_key.main["platform"].arn
 }
@@ -34,10 +36,17 @@ resource "aws_sns_topic_policy" "alarms" {
       {
         Sid       = "OwnAccount"
         Effect    = "Allow"
-        Principal = { Service = ["cloudwatch.amazonaws.com", "events.amazonaws.com", "budgets.amazonaws.com"] }
+        Principal = { Service = ["cloudwatch.amazonaws.com", "budgets.amazonaws.com"] }
         Action    = "sns:Publish"
         Resource  = aws_sns_topic.alarms.arn
         Condition = { StringEquals = { "aws:SourceAccount" = local.account } }
+      },
+      { # EventBridge can't meet a condition here
+        Sid       = "Rules"
+        Effect    = "Allow"
+        Principal = { Service = "events.amazonaws.com" }
+        Action    = "sns:Publish"
+        Resource  = aws_sns_topic.alarms.arn
       },
       {
         Sid       = "TlsOnly"
