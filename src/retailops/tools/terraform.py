@@ -9,7 +9,7 @@ import json
 import shutil
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
@@ -35,6 +35,9 @@ class ResourceChange:
     drifted: bool  # what stands differs from what Terraform built
     half_made: bool  # a run that was cut off left it so, and it is made anew
     attributes: frozenset[str] = frozenset()  # of an update: what differs, by name; values may be secret
+    after: Mapping[str, Any] = field(
+        default_factory=dict, repr=False, compare=False
+    )  # what it would be; unknowns left out
 
 
 class Terraform:
@@ -160,6 +163,7 @@ def _changes(plan: Mapping[str, Any]) -> list[ResourceChange]:
             drifted=each["address"] in drifted,
             half_made=each.get("action_reason") == "replace_because_tainted",
             attributes=_differing(each["change"]),
+            after=each["change"].get("after") or {},
         )
         for each in plan.get("resource_changes", [])
         if each["mode"] == "managed" and each["change"]["actions"] not in (["no-op"], ["read"])

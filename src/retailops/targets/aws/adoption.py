@@ -1,26 +1,49 @@
-"""Floor 4, aws: what `teardown --keep data` left is taken into the state again, instead of standing in the way."""
+"""Floor 4, aws: what stands already and is ours is taken into Terraform's state, instead of standing in the way.
+
+That is what `teardown --keep data` left, and what a run made whose last words were cut off: the audit finds it, and
+what a plan would create finds its like among it, by tag or by name.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from retailops import files
-from retailops.targets.aws.names import ZONES
-from retailops.targets.aws.session import Session, code_of, translated
+from retailops.progress import Progress
+from retailops.targets.aws import built
+from retailops.targets.aws.inventory.account import Account
+from retailops.targets.aws.inventory.audit import audit
+from retailops.targets.aws.inventory.kind import Found
+from retailops.targets.aws.ledger import Ledger
+from retailops.targets.aws.session import Session
+from retailops.tools.terraform import ResourceChange
 
 _FILE = "adopt.tf.json"
-_ABSENT = ("404", "NoSuchBucket", "NotFoundException", "NoSuchTagSet")
+_NAMES = (
+    "name",
+    "bucket",
+    "node_group_name",
+    "addon_name",
+    "alarm_name",
+    "dashboard_name",
+    "feature_group_name",
+    "model_package_group_name",
+)
+_WITH_ACCOUNT = ("Glue database", "budget")  # Terraform knows them as account:name
+_WITH_CLUSTER = ("node group", "EKS add-on")  # and these as cluster:name
 
 
-def prepare(module: Path, session: Session, known: set[str]) -> None:
-    """Write import blocks for the lake's buckets and key that stand, are tagged as ours and aren't in the state yet."""
-    blocks = [{"to": address, "id": identity} for address, identity in _standing(session) if address not in known]
+def prepare(module: Path, session: Session, planned: Sequence[ResourceChange], progress: Progress) -> int:
+    """Write import blocks for what is planned to be created and stands. Returns how many; none leaves no file."""
+    creating = [each for each in planned if each.actions == ("create",)]
+    blocks = [{"to": address, "id": identity} for address, identity in _standing(session, creating, progress)]
     if blocks:
         files.write_json(module / _FILE, {"import": blocks})
     else:
         over(module)
+    return len(blocks)
 
 
 def over(module: Path) -> None:
@@ -28,43 +51,55 @@ def over(module: Path) -> None:
     (module / _FILE).unlink(missing_ok=True)
 
 
-def _standing(session: Session) -> Iterator[tuple[str, str]]:
-    """(Terraform's address, identity) of each; the rest of them, like a bucket's policy, is simply written again."""
-    with translated("Looking for a lake that was kept"):
-        s3 = session.client("s3")
-        for zone in ZONES:
-            bucket = session.names.bucket(zone)
-            tags = _known(s3.get_bucket_tagging, Bucket=bucket, ExpectedBucketOwner=session.account)
-            if tags and _ours(session, tags["TagSet"], "Key", "Value"):
-                yield f'aws_s3_bucket.zone["{zone}"]', bucket
-        yield from _key(session)
+def _standing(session: Session, creating: Sequence[ResourceChange], progress: Progress) -> Iterator[tuple[str, str]]:
+    """(Terraform's address, identity) of each; parts of things, like a bucket's policy, are simply written again."""
+    if not creating:
+        return
+    account = Account(session)
+    known = {each for resource in built.resources(account) for each in resource.ids}
+    standing = audit(account, Ledger(session).entries(), progress)
+    strays = [found for found in standing if not known & {found.id, found.name}]
+    for each in creating:
+        alike = [found for found in strays if found.kind.terraform == each.type and _is_it(found, each)]
+        if len(alike) == 1:  # of two that fit, none is taken: the audit tells of both
+            yield each.address, _identity(account, alike[0])
+    yield from _ways(account, creating)
 
 
-def _key(session: Session) -> Iterator[tuple[str, str]]:
-    kms = session.client("kms")
-    alias = f"alias/{session.names.prefix}-data"
-    found = _known(kms.describe_key, KeyId=alias)
-    if found and found["KeyMetadata"]["KeyState"] == "Enabled":
-        identity = str(found["KeyMetadata"]["KeyId"])
-        if _ours(session, kms.list_resource_tags(KeyId=identity)["Tags"], "TagKey", "TagValue"):
-            yield 'aws_kms_key.main["data"]', identity
-            yield 'aws_kms_alias.main["data"]', alias
+def _is_it(found: Found, wanted: ResourceChange) -> bool:
+    """By the tag Name where Terraform gives one, else by the name."""
+    tagged = (wanted.after.get("tags_all") or {}).get("Name")
+    if tagged:
+        return found.tags.get("Name") == str(tagged)
+    names = {str(wanted.after[key]) for key in _NAMES if wanted.after.get(key)}
+    return bool(names & {found.name, found.id, found.id.rpartition("/")[2]})
 
 
-def _known(call: Any, **arguments: str) -> dict[str, Any] | None:
-    """The answer, or None when what was asked for isn't there."""
-    from botocore.exceptions import ClientError
-
-    try:
-        found: dict[str, Any] = call(**arguments)
-    except ClientError as problem:
-        if code_of(problem) in _ABSENT:
-            return None
-        raise
-    return found
+def _identity(account: Account, found: Found) -> str:
+    """What Terraform imports it by."""
+    if found.kind.name in _WITH_ACCOUNT:
+        return f"{account.names.account}:{found.id}"
+    if found.kind.name in _WITH_CLUSTER:
+        return found.id.replace("/", ":", 1)
+    if found.kind.name == "CloudTrail trail":
+        return str(found.facts["arn"])
+    return found.id
 
 
-def _ours(session: Session, tags: list[dict[str, str]], key: str, value: str) -> bool:
-    found = {tag[key]: tag[value] for tag in tags}
-    wanted = session.names.tags("")
-    return wanted.items() <= found.items()
+def _ways(account: Account, creating: Sequence[ResourceChange]) -> Iterator[tuple[str, str]]:
+    """Routes and tables of subnets, which have neither tags nor names; only of tables that are in the state."""
+    tables = {str(each.after["route_table_id"]) for each in creating if each.after.get("route_table_id")}
+    if not tables:
+        return
+    expression = "RouteTables[]"
+    filters = [{"Name": "route-table-id", "Values": sorted(tables)}]
+    standing: dict[str, Any] = {
+        each["RouteTableId"]: each for each in account.ask("ec2", "describe_route_tables", expression, Filters=filters)
+    }
+    for each in creating:
+        table = standing.get(str(each.after.get("route_table_id")), {})
+        target, subnet = each.after.get("destination_cidr_block"), each.after.get("subnet_id")
+        if target and target in [route.get("DestinationCidrBlock") for route in table.get("Routes", [])]:
+            yield each.address, f"{table['RouteTableId']}_{target}"
+        if subnet and subnet in [part.get("SubnetId") for part in table.get("Associations", [])]:
+            yield each.address, f"{subnet}/{table['RouteTableId']}"

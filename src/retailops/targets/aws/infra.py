@@ -146,10 +146,14 @@ class AwsInfra:
 
     def _plan(self, terms: Terms, progress: Progress, lock: int, *, connected: bool) -> list[ResourceChange]:
         progress.stage("Preparing Terraform")
+        adoption.over(self._bench.module)
         self._bench.prepare(self._variables(terms), self._state.backend() if connected else None)
-        known = set(self._bench.terraform.addresses()) if connected else set()
-        adoption.prepare(self._bench.module, self._session, known)
-        return self._bench.terraform.plan(progress, inherit=[lock])
+        found = self._bench.terraform.plan(progress, inherit=[lock])
+        count = adoption.prepare(self._bench.module, self._session, found, progress)
+        if count:
+            progress.note(f"{count} stand already, without being in the state: they are taken in.")
+            found = self._bench.terraform.plan(progress, inherit=[lock])
+        return found
 
     def _variables(self, terms: Terms) -> dict[str, Any]:
         before = self._state.record().get("variables", {}) if self._state.exists() else {}
