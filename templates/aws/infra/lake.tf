@@ -1,4 +1,4 @@
-# The zones of the lake, a bucket each. Nothing here deletes objects of value: teardown empties buckets itself.
+# The zones of the lake, a bucket each, and one for the audit trail. Terraform deletes no data: teardown empties buckets itself.
 
 locals {
   trail_bucket = "${local.prefix}-trail-${local.account}"
@@ -13,6 +13,9 @@ resource "aws_s3_bucket" "zone" {
   for_each = local.buckets
 
   bucket = each.value
+
+  # What AWS writes about us goes on arriving while all else is removed; it may not keep its bucket standing.
+  force_destroy = contains(["logs", "trail"], each.key)
 
   tags = { Name = each.value, "retailops:zone" = each.key }
 }
