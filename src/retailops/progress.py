@@ -11,8 +11,8 @@ class Progress(Protocol):
     def stage(self, text: str, total: int | None = None, unit: str = "") -> None:
         """A new step begins; `total` units are expected, None when that can't be known."""
 
-    def advance(self, done: int) -> None:
-        """`done` units of the current step are finished, counted from its start."""
+    def advance(self, done: int, doing: str = "") -> None:
+        """`done` units of the current step are finished, counted from its start; `doing` is what it waits for."""
 
     def note(self, text: str) -> None:
         """One line worth keeping on the screen."""
@@ -24,7 +24,7 @@ class Silent:
     def stage(self, text: str, total: int | None = None, unit: str = "") -> None:
         return None
 
-    def advance(self, done: int) -> None:
+    def advance(self, done: int, doing: str = "") -> None:
         return None
 
     def note(self, text: str) -> None:

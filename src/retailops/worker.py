@@ -92,7 +92,7 @@ class EventLines:
     def stage(self, text: str, total: int | None = None, unit: str = "") -> None:
         self._write({"event": "stage", "text": text, "total": total, "unit": unit})
 
-    def advance(self, done: int) -> None:
+    def advance(self, done: int, doing: str = "") -> None:
         self._pending = int(done)
         if time.monotonic() >= self._due:
             self._due = time.monotonic() + self._EVERY_S

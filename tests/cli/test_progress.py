@@ -101,3 +101,34 @@ def test_any_order_of_calls_is_fine(total, capsys):
     live.close()
     live.close()
     capsys.readouterr()
+
+
+WAITING = """
+from retailops.cli.progress import Opened
+with Opened(quiet=False) as progress:
+    progress.stage("creating", 2, "resources")
+    progress.note("the network is there")
+    progress.advance(1, "the cluster, which has a long name and takes ten minutes")
+    progress._watcher._bars.refresh()
+    progress.note("the cluster is there")
+    progress.advance(2)
+"""
+
+
+def test_what_is_waited_for_stands_beside_the_bar_and_notes_come_at_once():
+    shown = at_a_terminal(WAITING)
+    assert "1/2 resources · the cluster" in shown
+    assert "…" in shown
+    rest = shown.partition("the network is there")[2]
+    assert "Creating" in rest, "the note stands above the bar while the stage goes on"
+    assert "the cluster is there" in rest
+
+
+def test_a_log_gets_a_sign_of_life_when_a_wait_is_long(monkeypatch, capsys):
+    lines = Lines()
+    lines.stage("creating")
+    lines.advance(1, "the cluster 30 s")
+    monkeypatch.setattr("retailops.cli.progress.SIGN_OF_LIFE", 0.0)
+    lines.advance(1, "the cluster 90 s")
+    lines.advance(2)
+    assert capsys.readouterr().err.splitlines() == ["Creating", "  … the cluster 90 s"]

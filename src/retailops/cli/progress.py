@@ -23,7 +23,7 @@ class Watcher(Protocol):
 
     def stage(self, text: str, total: int | None = None, unit: str = "") -> None: ...
 
-    def advance(self, done: int) -> None: ...
+    def advance(self, done: int, doing: str = "") -> None: ...
 
     def note(self, text: str) -> None: ...
 
@@ -37,14 +37,21 @@ class Quiet(Silent):
         return None
 
 
+SIGN_OF_LIFE = 60.0  # seconds of silence after which a log is told what is waited for
+
+
 class Lines:
-    """For logs and pipes: a line when a stage begins, a line for a note."""
+    """For logs and pipes: a line when a stage begins, a line for a note, and for a long wait a line a minute."""
+
+    def __init__(self) -> None:
+        self._told = time.monotonic()
 
     def stage(self, text: str, total: int | None = None, unit: str = "") -> None:
         self._write(sentence(text))
 
-    def advance(self, done: int) -> None:
-        return None
+    def advance(self, done: int, doing: str = "") -> None:
+        if doing and time.monotonic() - self._told > SIGN_OF_LIFE:
+            self._write(f"  … {doing}")
 
     def note(self, text: str) -> None:
         self._write(f"  {text}")
@@ -53,6 +60,7 @@ class Lines:
         return None
 
     def _write(self, text: str) -> None:
+        self._told = time.monotonic()
         # A reader of our progress who went away is no reason to stop the work.
         try:
             sys.stderr.write(text + "\n")
@@ -96,10 +104,13 @@ class Live:
         self._advanced = False
         self._task = self._bars.add_task(self._text, total=total, amount=self._amount(0))
 
-    def advance(self, done: int) -> None:
+    def advance(self, done: int, doing: str = "") -> None:
         if self._task is not None:
             self._advanced = True
-            self._bars.update(self._task, completed=done, amount=self._amount(done))
+            amount = f"{self._amount(done)} · {doing}" if doing else self._amount(done)
+            self._bars.update(self._task, completed=done, amount=_short(amount))
+            if doing:  # a stage that tells what it waits for is long: its notes don't wait for its end
+                self._tell_notes()
 
     def note(self, text: str) -> None:
         self._notes.append(text)
@@ -138,6 +149,11 @@ class Live:
         self._tell_notes()
 
 
+def _short(text: str, most: int = 44) -> str:
+    """What fits beside the bar on 80 columns."""
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
 class Opened:
     """Opens the right watcher at the first call, so that a command without progress leaves no trace of one."""
 
@@ -153,8 +169,8 @@ class Opened:
     def stage(self, text: str, total: int | None = None, unit: str = "") -> None:
         self._open().stage(text, total, unit)
 
-    def advance(self, done: int) -> None:
-        self._open().advance(done)
+    def advance(self, done: int, doing: str = "") -> None:
+        self._open().advance(done, doing)
 
     def note(self, text: str) -> None:
         self._open().note(text)

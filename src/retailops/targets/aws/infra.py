@@ -162,15 +162,19 @@ class AwsInfra:
     def _carry_out(self, events: Iterator[Event], total: int, title: str, progress: Progress) -> None:
         """Follow Terraform: a line for each resource that is done, and what it waits for meanwhile."""
         ledger = Ledger(self._session)
-        done = 0
+        done, running = 0, dict[str, float]()  # address → seconds that it has been under way
         progress.stage(title, total, "resources")
         for event in events:
+            if event.type in ("apply_start", "apply_progress"):
+                running[event.address] = event.seconds
+            if event.type in ("apply_complete", "apply_errored"):
+                running.pop(event.address, None)
             if event.type == "apply_complete":
                 done += 1
-                progress.advance(done)
                 progress.note(f"{event.address} {_PAST.get(event.action, event.action)} after {event.seconds:.0f} s")
                 if event.action == "create":
                     ledger.created(event.resource_type, event.identity, event.address)
+            progress.advance(done, _longest(running))
 
     def _where(self) -> dict[str, Any]:
         names = self._session.names
@@ -207,6 +211,12 @@ def _refuse_losses(found: list[ResourceChange], terms: Terms) -> None:
             + ". Nothing was done.",
             "See what retail.yaml changed: retailops infra plan. If it is meant: add --allow-replace.",
         )
+
+
+def _longest(running: Mapping[str, float]) -> str:
+    """What is waited for longest: `aws_eks_cluster.main 320 s`."""
+    address, seconds = max(running.items(), key=lambda each: each[1], default=("", 0.0))
+    return f"{address} {seconds:.0f} s" if seconds else address
 
 
 def _title(found: list[ResourceChange]) -> str:
