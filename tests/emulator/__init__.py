@@ -7,10 +7,16 @@
         aws.answer(hook)         # a fault, or an answer of one's own: hook(Request) -> Response | None
 
 What is added lives in modules beside this one, each a list of hooks named HOOKS:
+    budget_reads    a budget's tags
+    eks_addons      add-ons, with their tags
+    eks_clusters, eks_scaling_groups, feature_groups, memory
+                    what EKS, EC2, S3 and SageMaker were asked to be, told as they tell it
+    endings         ends that moto doesn't see
     iam_simulation  SimulatePrincipalPolicy over the policies that are really stored
     quotas          Service Quotas beyond the network's
     sagemaker_ends  what SageMaker ends and moto cannot: jobs, packages and their groups, feature groups
     sagemaker_tags  tags that are changed, and those of feature groups
+    transport       traffic with the emulator counts as TLS
 retailops knows nothing of all this but the endpoint variable.
 """
 

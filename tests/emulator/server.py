@@ -26,6 +26,7 @@ ADDITIONS: tuple[str, ...] = (  # modules of this package whose HOOKS complete m
     "eks_addons",
     "eks_clusters",
     "eks_scaling_groups",
+    "endings",
     "feature_groups",
     "iam_simulation",
     "memory",

@@ -239,7 +239,7 @@ TABLE: tuple[Row, ...] = (
     Row(
         "data",
         "glue: CreateSecurityConfiguration DeleteSecurityConfiguration "
-        "GetSecurityConfiguration GetSecurityConfigurations ListJobs",
+        "GetSecurityConfiguration GetSecurityConfigurations ListJobs ListTriggers ListWorkflows",
         "*",
         HERE,
     ),
