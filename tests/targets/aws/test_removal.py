@@ -143,6 +143,20 @@ def test_what_belongs_to_a_neighbour_stands_afterwards(removal: AwsRemoval, esta
     assert [job["TrainingJobName"] for job in jobs] == [f"{PREFIX}2-train"]
 
 
+def test_a_kept_bucket_writes_no_access_log_any_more(removal: AwsRemoval, estate: Estate, aws: Emulator) -> None:
+    estate.lake()
+    s3, raw = aws.client("s3"), estate.name("raw")
+    principal = {"Service": "logging.s3.amazonaws.com"}
+    there = f"arn:aws:s3:::{estate.name('logs')}/*"
+    allowed = {"Effect": "Allow", "Principal": principal, "Action": "s3:PutObject", "Resource": there}
+    policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
+    s3.put_bucket_policy(Bucket=estate.name("logs"), Policy=policy)
+    written = {"TargetBucket": estate.name("logs"), "TargetPrefix": "access/raw/"}
+    s3.put_bucket_logging(Bucket=raw, BucketLoggingStatus={"LoggingEnabled": written})
+    removal.remove(QUIET, {"data"})
+    assert "LoggingEnabled" not in s3.get_bucket_logging(Bucket=raw)
+
+
 def test_our_bucket_s_name_with_another_s_tags_is_not_touched(removal: AwsRemoval, estate: Estate) -> None:
     other = {**OURS, "retailops:project": "retail", "retailops:environment": "demo-dev"}  # the same prefix
     estate.garden.bucket(estate.name("raw"), other)

@@ -49,6 +49,12 @@ class Buckets:
                 tags = {}  # made, and cut short before it was tagged
         return not self._account.is_foreign(tags)
 
+    def silence(self, name: str) -> None:
+        """Nobody writes down any more who read it: S3 delivers such logs for hours, into a bucket that has to go."""
+        if self.is_ours(name):
+            with translated(f"Ending the access log of the bucket {name}"), unless_gone():
+                self._s3.put_bucket_logging(Bucket=name, BucketLoggingStatus={}, **self._owner)
+
     def empty(self, name: str, progress: Progress) -> int:
         """Every version, every delete marker, every upload that was begun. Returns how many; not there is success."""
         if not self.is_ours(name):

@@ -52,6 +52,8 @@ class AwsRemoval:
         account = Account(self._session)
         buckets = Buckets(account)
         self._ledger.keep()
+        for name in buckets.names:
+            buckets.silence(name)
         Balancers(account, self._patience).remove(progress)
         Learning(account, look_s=self._patience.look).remove(progress)
         if keeping:
