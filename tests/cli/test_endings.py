@@ -60,7 +60,17 @@ def test_a_failed_gate_shows_the_result_and_the_error(capsys):
         "target": None,
         "ok": False,
         "result": {"accuracy": 0.5},
-        "changes": [{"action": "create", "kind": "folder", "name": "here", "detail": "why", "monthly_usd": 1.5}],
+        "changes": [
+            {
+                "action": "create",
+                "kind": "folder",
+                "name": "here",
+                "detail": "why",
+                "monthly_usd": 1.5,
+                "priced": True,
+                "fix": "",
+            }
+        ],
         "error": {"code": 4, "what": "Too low.", "fix": "Train more."},
     }
 

@@ -10,7 +10,15 @@ def test_init_writes_a_file_that_is_valid(cli):
     done = cli("init", "--json")
     assert done.code == 0
     assert done.document["changes"] == [
-        {"action": "create", "kind": "file", "name": "retail.yaml", "detail": "", "monthly_usd": 0.0}
+        {
+            "action": "create",
+            "kind": "file",
+            "name": "retail.yaml",
+            "detail": "",
+            "monthly_usd": 0.0,
+            "priced": True,
+            "fix": "",
+        }
     ]
     assert cli("config", "validate").code == 0
 
