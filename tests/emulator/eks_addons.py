@@ -1,4 +1,4 @@
-"""EKS add-ons, which moto lacks: active as soon as they are asked for, and gone with their cluster."""
+"""EKS add-ons, which moto lacks: active as soon as they are asked for, gone with their cluster; and tags of parts."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from moto.eks.models import eks_backends
 from emulator.server import Hook, Request, Response
 
 _PATH = re.compile(r"^/clusters/(?P<cluster>[^/]+)/addons(?:/(?P<addon>[^/]+))?(?P<update>/update)?$")
-_TAGS = re.compile(r"^/tags/arn:[^/]+:addon/(?P<cluster>[^/]+)/(?P<addon>[^/]+)/[^/]+$")
+_TAGS = re.compile(r"^/tags/arn:[^/]+:(?P<kind>addon|nodegroup)/(?P<cluster>[^/]+)/(?P<name>[^/]+)/[^/]+$")
 _KEPT = ("addonName", "addonVersion", "configurationValues", "serviceAccountRoleArn", "tags")
 
 
@@ -21,7 +21,7 @@ def answer(request: Request) -> Response | None:
     if request.service != "eks":
         return None
     if tagged := _TAGS.match(request.path):
-        return _tags(request, tagged["cluster"], tagged["addon"])
+        return _tags(request, **tagged.groupdict())
     path = _PATH.match(request.path)
     if path is None:
         return None
@@ -67,12 +67,17 @@ def _created(cluster: Any, addons: dict[str, dict[str, Any]], wanted: dict[str, 
     return _told({"addon": addons[name]})
 
 
-def _tags(request: Request, cluster: str, addon: str) -> Response:
+def _tags(request: Request, kind: str, cluster: str, name: str) -> Response:
+    """moto changes the tags of clusters alone."""
     found = eks_backends[DEFAULT_ACCOUNT_ID][request.region].clusters.get(cluster)
-    known = getattr(found, "addons", {}).get(addon)
-    if known is None:
+    if kind == "addon":
+        known = getattr(found, "addons", {}).get(name)
+        tags = None if known is None else known.setdefault("tags", {})
+    else:
+        group = found.nodegroups.get(name) if found else None
+        tags = None if group is None else group.tags
+    if tags is None:
         return _refused("NotFoundException", "Resource was not found", 404)
-    tags = known.setdefault("tags", {})
     if request.method == "POST":
         tags.update(json.loads(request.body)["tags"])
     if request.method == "DELETE":
