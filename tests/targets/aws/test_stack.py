@@ -263,7 +263,7 @@ def test_teardown_may_spare_the_data_and_a_plan_takes_it_in_again(stack: Stack) 
 def test_teardown_leaves_nothing_and_the_audit_says_so(stack: Stack) -> None:
     done = stack.run("teardown", "--yes")
     assert done["result"]["left"] == []
-    assert done["result"]["removed"] >= 6
+    assert done["result"]["removed"] >= 5, "the buckets of the lake at least"
     assert stack.client("s3").list_buckets()["Buckets"] == []
     again = stack.run("teardown", "--yes")
     assert (again["result"]["removed"], again["result"]["left"]) == (0, [])
