@@ -19,6 +19,8 @@ from retailops.targets.aws.doctor import AwsDoctor
 from retailops.targets.aws.kubernetes_versions import SUPPORT, judged
 from retailops.targets.aws.session import Session
 
+pytestmark = pytest.mark.slow  # each asks many services of the emulator
+
 Configured = Callable[[str], Config]
 
 
@@ -269,7 +271,6 @@ def test_what_stands_of_ours_already_needs_no_more(aws: Emulator, session: Sessi
     assert found.what == "2 of 5 used, 0 more needed"
 
 
-@pytest.mark.slow
 def test_machines_that_run_count_by_how_they_are_paid(aws: Emulator, session: Session) -> None:
     ec2 = aws.client("ec2")
     image = ec2.describe_images(Owners=["amazon"], MaxResults=5)["Images"][0]["ImageId"]

@@ -24,6 +24,8 @@ from retailops.targets.aws.infra import AwsInfra
 from retailops.targets.aws.removal import AwsRemoval
 from retailops.targets.aws.session import Session
 
+pytestmark = pytest.mark.slow  # each asks many services of the emulator
+
 EVERYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
 
 
@@ -88,7 +90,6 @@ def test_one_missing_write_right_is_named_and_no_other(
     assert f"--policy --area {failed.check.removeprefix('rights: ')}" in failed.fix
 
 
-@pytest.mark.slow
 def test_doctor_names_it_and_has_made_nothing(
     actor: Actor, policy: dict[str, Any], aws: Emulator, configured: Callable[[str], Config]
 ) -> None:
@@ -220,7 +221,6 @@ def test_the_audit_of_an_account_full_of_orphans_stays_within_the_table(aws: Emu
     assert actions <= allowed(swift)
 
 
-@pytest.mark.slow
 def test_removing_what_terraform_does_not_know_stays_within_the_table(aws: Emulator, swift: Session) -> None:
     garden = Garden(aws)
     garden.orphans()

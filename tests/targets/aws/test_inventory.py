@@ -16,6 +16,8 @@ from retailops.targets.aws.inventory.kinds import BY_NAME, KINDS, kind_of
 from retailops.targets.aws.removal import AwsRemoval
 from retailops.targets.aws.session import Session
 
+pytestmark = pytest.mark.slow  # each asks many services of the emulator
+
 # What the twelve orphans cost a month in ap-southeast-1, by hand: hours × 730, GB × price.
 MONTHLY = {
     "EBS volume": 9.60,  # 100 GB × 0.096

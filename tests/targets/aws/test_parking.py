@@ -18,6 +18,8 @@ from retailops.targets.aws.parking import Parking
 from retailops.targets.aws.session import Session
 from retailops.targets.aws.state import State
 
+pytestmark = pytest.mark.slow  # each asks many services of the emulator
+
 QUIET = Silent()
 RULE = {"rules": [{"host": "shop.example.com"}], "clusterIP": "10.0.0.7"}
 

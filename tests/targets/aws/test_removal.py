@@ -18,6 +18,8 @@ from retailops.targets.aws.balancers import Patience
 from retailops.targets.aws.removal import AwsRemoval
 from retailops.targets.aws.session import Session
 
+pytestmark = pytest.mark.slow  # each asks many services of the emulator
+
 QUIET = Silent()
 HURRY = Patience(controller=0.0, network=0.0, look=0.01)
 OF_CLUSTER = {"elbv2.k8s.aws/cluster": PREFIX}
@@ -66,7 +68,6 @@ def changes(aws: Emulator) -> list[str]:
     return asked
 
 
-@pytest.mark.slow
 def test_everything_goes_in_the_order_that_works(
     removal: AwsRemoval, estate: Estate, api: ClusterApi, changes: list[str]
 ) -> None:
@@ -120,7 +121,6 @@ def test_a_cluster_that_can_t_be_reached_is_no_hindrance(removal: AwsRemoval, es
     assert removal.left() == []
 
 
-@pytest.mark.slow
 def test_what_belongs_to_a_neighbour_stands_afterwards(removal: AwsRemoval, estate: Estate, aws: Emulator) -> None:
     estate.build()
     garden = estate.garden
@@ -165,7 +165,6 @@ def test_our_bucket_s_name_with_another_s_tags_is_not_touched(removal: AwsRemova
     assert len(found["Versions"]) == 3
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("at", [0, 2, 4, 6, 9, 13, 17, 21])
 def test_a_teardown_cut_short_anywhere_goes_on(removal: AwsRemoval, estate: Estate, aws: Emulator, at: int) -> None:
     estate.build()
@@ -192,7 +191,6 @@ def test_a_teardown_cut_short_anywhere_goes_on(removal: AwsRemoval, estate: Esta
     assert removal.left() == []
 
 
-@pytest.mark.slow
 def test_kept_data_stays_readable_and_is_told_with_its_price(
     removal: AwsRemoval, estate: Estate, aws: Emulator
 ) -> None:
