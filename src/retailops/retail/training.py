@@ -54,6 +54,7 @@ class Study:
     options: TrainOptions
     split: dict[str, Any]
     encoder: Encoder
+    products: dict[str, Any] | None  # what the leanings are of; None without
     train_x: NDArray[np.float64]
     train_y: NDArray[np.int64]
     test: Baskets
@@ -107,9 +108,9 @@ def prepare(dataset: Dataset, everything: Baskets, options: TrainOptions, progre
     training, test = everything.take(train_mask), everything.take(test_mask)
     train_y, test_y = classes[train_mask], classes[test_mask]
     _require_classes(train_y, test_y)
-    leanings, train_leanings, likelihoods = None, None, None
+    leanings, train_leanings, likelihoods, products = None, None, None, None
     if options.feature_set == "leanings":
-        leanings, train_leanings, likelihoods = _learn(training, train_y, options, progress)
+        leanings, train_leanings, likelihoods, products = _learn(training, train_y, options, progress)
     progress.stage("encoding features")
     encoder = Encoder.fit(training.gold, options.feature_set, leanings)
     test_leanings, coverage = _apply(leanings, test)
@@ -127,6 +128,7 @@ def prepare(dataset: Dataset, everything: Baskets, options: TrainOptions, progre
             "unclassified_baskets": int((~labelled).sum()),
         },
         encoder=encoder,
+        products=products,
         train_x=train_x,
         train_y=train_y,
         test=test,
@@ -165,7 +167,7 @@ def _require_classes(train_y: NDArray[np.int64], test_y: NDArray[np.int64]) -> N
 
 def _learn(
     training: Baskets, y: NDArray[np.int64], options: TrainOptions, progress: Progress
-) -> tuple[Leanings, NDArray[np.float64], dict[str, float]]:
+) -> tuple[Leanings, NDArray[np.float64], dict[str, float], dict[str, Any]]:
     lines, catalogue = tables.catalogue_of(training.lines, training.variants)
     likelihoods = leaning_module.weight_likelihoods(lines, y, catalogue, seed=options.seed, progress=progress)
     weight = max(likelihoods, key=lambda name: likelihoods[name])
@@ -179,7 +181,7 @@ def _learn(
         weight=weight,
         progress=progress,
     )
-    return leanings, features, likelihoods
+    return leanings, features, likelihoods, tables.described(catalogue, int(training.gold["shop_day"].max()))
 
 
 def _apply(leanings: Leanings | None, baskets: Baskets) -> tuple[NDArray[np.float64] | None, float]:
@@ -227,6 +229,7 @@ def _train_one(name: str, study: Study, folder: Path) -> dict[str, Any]:
     }
     if study.encoder.leanings is not None:
         files[bundles.LEANINGS] = bundles.dumps(study.encoder.leanings.to_json())
+        files[bundles.PRODUCTS] = bundles.dumps(study.products)
     bundle = bundles.write(folder, files)
     return {"bundle": name, "hash": bundle.hash, "parameters": params, "scorecard": scorecard}
 

@@ -6,7 +6,7 @@ from typing import NoReturn, cast
 
 from retailops.config import Config
 from retailops.errors import Unsupported
-from retailops.ports import Jobs, Lake, Models, Serving, Target, Watch
+from retailops.ports import Features, Jobs, Lake, Models, Serving, Target, Watch
 
 
 class NotYet:
@@ -36,6 +36,7 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
         config=config,
         lake=cast(Lake, NotYet("lake")),
         jobs=cast(Jobs, NotYet("ETL or training")),
+        features=cast(Features, NotYet("feature store")),
         models=cast(Models, NotYet("model registry")),
         serving=cast(Serving, NotYet("serving")),
         watch=cast(Watch, NotYet("monitoring")),
