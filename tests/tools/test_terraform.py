@@ -21,7 +21,10 @@ from retailops.tools.diagnosis import Rule, refusal
 from retailops.tools.stream import Stream
 from retailops.tools.terraform import Terraform, _changes
 
-pytestmark = pytest.mark.skipif(shutil.which("terraform") is None, reason="terraform isn't on the PATH")
+pytestmark = [
+    pytest.mark.slow,  # each starts Terraform several times
+    pytest.mark.skipif(shutil.which("terraform") is None, reason="terraform isn't on the PATH"),
+]
 
 # `waiting` begins when it has written `started`, and ends when somebody writes `go`.
 MODULE = """
