@@ -100,10 +100,6 @@ class Terraform:
         if addresses:
             self._call("state rm", *addresses)
 
-    def adopt(self, address: str, identity: str) -> None:
-        """Put something that stands already into the state."""
-        self._call("import", address, identity, input=False)
-
     def unlock(self, identity: str) -> None:
         """Break the lock on the state."""
         self._call("force-unlock", identity, force=True)
