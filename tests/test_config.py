@@ -41,6 +41,7 @@ def test_a_file_with_only_its_version_gives_every_default(tmp_path: Path) -> Non
         "pricing_error": -0.10,
         "p95_ms": 200,
         "throughput_rps": 100,
+        "approval": "optional",
     }
     assert (config.target, config.data.input, config.data.synthetic.baskets) == ("local", None, 40_000)
     assert config.train.algorithms == tuple(ALGORITHMS)

@@ -92,3 +92,36 @@ def test_importing_the_worker_loads_no_numbers_library() -> None:
     heavy = {"duckdb", "numpy", "pandas", "psutil", "sklearn"}
     code = f"import sys, retailops.worker; print(sorted({heavy} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "[]\n"
+
+
+def test_parts_of_an_input_are_joined_and_what_comes_out_is_put_where_it_is_taken_from(
+    weeks: Path, tmp_path: Path
+) -> None:
+    one, *others = sorted(weeks.iterdir())
+    (tmp_path / "others").mkdir()
+    for each in others:
+        (tmp_path / "others" / each.name).symlink_to(each)
+    code, _, _ = run("etl", "--input", f"source={weeks}", "--output", tmp_path / "whole")
+    assert code == 0
+    inputs = ["--input", f"source={tmp_path / 'others'}", "--input", f"source/{one.name}={one}"]
+    places = [f"--place={zone}={tmp_path / 'taken' / zone}" for zone in ("silver", "gold", "quarantine")]
+    code, _, _ = run("etl", *inputs, "--output", tmp_path / "out", *places)
+    assert code == 0
+    assert Dataset.open(tmp_path / "out").version == Dataset.open(tmp_path / "whole").version
+    for zone in ("silver", "gold"):
+        names = [
+            sorted(str(path.relative_to(folder)) for path in folder.rglob("*.parquet"))
+            for folder in (tmp_path / "taken" / zone, tmp_path / "whole" / zone)
+        ]
+        assert names[0] == names[1] != []
+        assert not list((tmp_path / "out" / zone).rglob("*.parquet"))
+
+
+def test_a_failure_is_left_where_a_cloud_reads_it_and_fits(tmp_path: Path) -> None:
+    empty = tmp_path / ("long" * 50 + ".csv")
+    empty.touch()
+    told = tmp_path / "output" / "failure"
+    code, events, _ = run("etl", "--input", f"source={empty}", "--output", tmp_path / "out", "--failure", told)
+    words = json.loads(told.read_text())
+    assert (code, words["code"]) == (2, 2)
+    assert events[-1]["what"].startswith(words["what"]) and len(told.read_text()) <= 1024

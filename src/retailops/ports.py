@@ -131,7 +131,7 @@ class Job:
     `key` names the result: the same key means the same output, so a finished job isn't run again.
     """
 
-    kind: Literal["etl", "train", "predict"]
+    kind: Literal["etl", "train", "tune", "predict"]
     key: str
     inputs: Mapping[str, Path]
     parameters: Mapping[str, Any]
@@ -158,14 +158,31 @@ class Run:
     created: str  # ISO 8601, UTC
     parameters: Mapping[str, Any]
     scorecard: Mapping[str, Any]
+    tuned_by: str = (
+        ""  # key of the tune job that found the parameters; empty: they were set by hand, or are the defaults
+    )
+
+
+@dataclass(frozen=True)
+class Approval:
+    """What was decided about a version: by whom, when (ISO 8601, UTC) and why."""
+
+    status: Literal["pending", "approved", "rejected"] = "pending"
+    by: str = ""
+    at: str = ""
+    reason: str = ""
+
+
+PENDING = Approval()
 
 
 @dataclass(frozen=True)
 class ModelVersion:
-    """A registered bundle, with the way back to its run and its data."""
+    """A registered bundle, with the way back to its run and its data, and what was decided about it."""
 
     version: int
     run: Run
+    approval: Approval = PENDING
 
 
 @dataclass(frozen=True)
@@ -210,6 +227,12 @@ class Models(Protocol):
 
     def versions(self) -> list[ModelVersion]:
         """All registered versions, ascending."""
+
+    def decide(self, version: int, approval: Approval) -> ModelVersion:
+        """Note what was decided about a registered version; a later decision replaces an earlier one.
+
+        The same status and reason again keeps the first, name and time included. UsageError for no such version.
+        """
 
 
 class Serving(Protocol):

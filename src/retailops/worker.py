@@ -2,10 +2,16 @@
 
     python -m retailops.worker KIND --job FILE
     python -m retailops.worker KIND --input NAME=PATH … --output DIR [--parameters FILE]
+                               [--place NAME=DIR …] [--checkpoints DIR] [--failure FILE]
+
+A cloud mounts the parts of a folder wherever it likes: `--input NAME/PART=PATH` joins them to one folder NAME, and
+`--place NAME=DIR` puts what the work left in OUTPUT/NAME into DIR, from where it is taken away. `--checkpoints`
+outlives an interruption. `--failure` is where a cloud reads the last words of a container.
 
 Standard output carries one JSON object a line: {"event": "stage", "text", "total", "unit"}, {"event": "advance",
 "done"}, {"event": "note", "text"} and, at most once, {"event": "error", "code", "what", "fix", "details"}; the exit
-code is the error's. Everything else that anyone prints goes to standard error. DIR/result.json is written last.
+code is the error's. Everything else that anyone prints goes to standard error. DIR/result.json is written last. A job
+that can go on where it was cut off keeps what it has in DIR/../checkpoint.
 """
 
 from __future__ import annotations
@@ -14,20 +20,23 @@ import argparse
 import faulthandler
 import json
 import os
+import shutil
 import signal
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
 from retailops import environment, files
-from retailops.errors import DataError, RetailOpsError, TargetFailed, UsageError
+from retailops.errors import DataError, GateFailed, RetailOpsError, TargetFailed, UsageError
 from retailops.progress import Progress
 
 RESULT = "result.json"
+_LAST_WORDS = 600  # characters of what a cloud is told of a failure: it keeps 1024, names and quotes included
 
 Work = Callable[[Mapping[str, Path], Path, Mapping[str, Any], Progress], dict[str, Any]]
 
@@ -56,6 +65,14 @@ def _train(
     return training.job(inputs, output, parameters, progress)
 
 
+def _tune(
+    inputs: Mapping[str, Path], output: Path, parameters: Mapping[str, Any], progress: Progress
+) -> dict[str, Any]:
+    from retailops.retail import tuning
+
+    return tuning.job(inputs, output, parameters, progress)
+
+
 def _predict(
     inputs: Mapping[str, Path], output: Path, parameters: Mapping[str, Any], progress: Progress
 ) -> dict[str, Any]:
@@ -64,7 +81,7 @@ def _predict(
     return scoring.job(inputs, output, parameters, progress)
 
 
-KINDS: dict[str, Work] = {"etl": _etl, "train": _train, "predict": _predict}
+KINDS: dict[str, Work] = {"etl": _etl, "train": _train, "tune": _tune, "predict": _predict}
 
 
 @dataclass(frozen=True)
@@ -76,6 +93,8 @@ class Order:
     output: Path
     parameters: dict[str, Any]
     attached: bool  # end when standard input does: whoever started us is gone
+    places: dict[str, Path] = field(default_factory=dict)
+    failure: Path | None = None
 
 
 class EventLines:
@@ -119,27 +138,72 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Do one job; the exit code is 0 or the error's. An error nobody foresaw leaves its traceback on standard error."""
     faulthandler.enable()
     events = EventLines(_own_stdout())
+    failure: Path | None = None
     try:
         order = _order(arguments)
+        failure = order.failure
         if order.attached:
             _end_with_parent()
         if threads := order.parameters.get("threads"):
             environment.limit_threads(int(threads))
-        for name, path in order.inputs.items():
-            if not path.exists():
-                raise DataError(f"The job's input {name!r} isn't there: {path}", "Run the step that makes it again.")
-        order.output.mkdir(parents=True, exist_ok=True)
-        result = KINDS[order.kind](order.inputs, order.output, order.parameters, events)
-        files.write_json(order.output / RESULT, result)
+        _do(order, events)
     except RetailOpsError as error:
-        events.error(error)
-        return error.code
+        return _failed(error, events, failure)
     except MemoryError:
-        events.error(
-            TargetFailed(f"The {order.kind} job ran out of memory.", "Free memory, or let it work on less at a time.")
-        )
-        return TargetFailed.code
+        what = f"The {order.kind} job ran out of memory."
+        return _failed(TargetFailed(what, "Free memory, or let it work on less at a time."), events, failure)
     return 0
+
+
+def _do(order: Order, events: EventLines) -> None:
+    for name, path in order.inputs.items():
+        if not path.exists():
+            raise DataError(f"The job's input {name!r} isn't there: {path}", "Run the step that makes it again.")
+    order.output.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="retailops-") as scratch:
+        inputs = _joined(order.inputs, Path(scratch))
+        try:
+            result = KINDS[order.kind](inputs, order.output, order.parameters, events)
+        except GateFailed:
+            _put_in_place(order)  # what was refused, for a look
+            raise
+    _put_in_place(order)
+    files.write_json(order.output / RESULT, result)
+
+
+def _put_in_place(order: Order) -> None:
+    for name, place in order.places.items():
+        place.mkdir(parents=True, exist_ok=True)
+        left = order.output / name
+        for entry in sorted(left.iterdir()) if left.is_dir() else ():
+            shutil.move(entry, place / entry.name)
+
+
+def _joined(inputs: Mapping[str, Path], scratch: Path) -> dict[str, Path]:
+    """Inputs by their names: one that comes in parts is a folder of links to what its parts hold."""
+    parted = {name.partition("/")[0] for name in inputs if "/" in name}
+    found = {}
+    for name, path in inputs.items():
+        whole, _, part = name.partition("/")
+        if whole not in parted:
+            found[name] = path
+            continue
+        folder = found[whole] = scratch / whole
+        folder.mkdir(exist_ok=True)
+        links = {part: path} if part else {entry.name: entry for entry in path.iterdir()}
+        for link, entry in links.items():
+            (folder / link).symlink_to(entry.absolute())
+    return found
+
+
+def _failed(error: RetailOpsError, events: EventLines, failure: Path | None) -> int:
+    """Tell the error as an event, and shortened as a container's last words. Returns the exit code."""
+    events.error(error)
+    if failure:
+        words = {"code": error.code, "what": error.what[:_LAST_WORDS], "fix": error.fix[: _LAST_WORDS // 3]}
+        failure.parent.mkdir(parents=True, exist_ok=True)
+        failure.write_text(json.dumps(words, ensure_ascii=False), encoding="utf-8")
+    return error.code
 
 
 def _order(arguments: Sequence[str] | None) -> Order:
@@ -149,6 +213,9 @@ def _order(arguments: Sequence[str] | None) -> Order:
     parser.add_argument("--input", action="append", default=[], metavar="NAME=PATH")
     parser.add_argument("--output", type=Path, metavar="DIR")
     parser.add_argument("--parameters", type=Path, metavar="FILE", help="JSON object")
+    parser.add_argument("--place", action="append", default=[], metavar="NAME=DIR")
+    parser.add_argument("--checkpoints", metavar="DIR")
+    parser.add_argument("--failure", type=Path, metavar="FILE")
     parser.add_argument("--attached", action="store_true", help="end as soon as standard input is closed")
     given = parser.parse_args(arguments)
     if given.job:
@@ -157,9 +224,15 @@ def _order(arguments: Sequence[str] | None) -> Order:
         return Order(given.kind, inputs, Path(job["output"]), job["parameters"], given.attached)
     if not given.output:
         raise UsageError("The worker needs --job FILE, or --output DIR.", "See python -m retailops.worker --help.")
-    pairs = [text.partition("=") for text in given.input]
     parameters = _object(given.parameters) if given.parameters else {}
-    return Order(given.kind, {name: Path(path) for name, _, path in pairs}, given.output, parameters, given.attached)
+    if given.checkpoints:
+        parameters["checkpoints"] = given.checkpoints
+    inputs, places = _pairs(given.input), _pairs(given.place)
+    return Order(given.kind, inputs, given.output, parameters, given.attached, places, given.failure)
+
+
+def _pairs(texts: Sequence[str]) -> dict[str, Path]:
+    return {name: Path(path) for name, _, path in (text.partition("=") for text in texts)}
 
 
 def _object(path: Path) -> dict[str, Any]:

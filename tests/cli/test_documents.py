@@ -132,6 +132,49 @@ def test_register_and_models_tell_of_the_same_version(project):
     assert {run["run"]: run["version"] for run in runs if run["version"]} == {registered["run"]: 1}
 
 
+def test_tune_tells_every_trial_and_the_run_that_came_of_it(project):
+    result = retailops(project, "tune", "--algo", "decision_tree", "--trials", "4")["result"]
+    assert {"algorithm", "metric", "trials", "best", "gain", "standard_error", "improved", "tuned", "folds"} <= set(
+        result
+    )
+    assert [trial["trial"] for trial in result["trials"]] == [0, 1, 2, 3]
+    for trial in result["trials"]:
+        assert {"value", "parameters", "scores", "pruned", "seconds"} <= set(trial)
+    assert Path(result["report"]).is_file()
+    assert result["run"] in {run["run"] for run in retailops(project, "models", "runs")["result"]["runs"]}
+    assert retailops(project, "tune", "--algo", "nothing", code=2)["error"]["code"] == 2
+    assert "parameters" in shown(project, "tune", "--algo", "decision_tree", "--trials", "4")
+
+
+def test_compare_sets_runs_side_by_side(project):
+    runs = [run["run"] for run in retailops(project, "models", "runs")["result"]["runs"]]
+    both = retailops(project, "models", "compare", runs[0][:6], runs[1])["result"]
+    assert [row["run"] for row in both["runs"]] == runs[:2]
+    assert both["same_data"] is True
+    for row in both["runs"]:
+        assert {"algorithm", "dataset", "tuned_by", "version", "approval", "parameters", "metrics", "gates"} <= set(row)
+    assert "criterion" in both["differ"]
+    assert len(retailops(project, "models", "compare")["result"]["runs"]) >= len(ALGORITHMS)
+    assert "zzz" in retailops(project, "models", "compare", "zzz", code=2)["error"]["what"]
+
+
+def test_a_rejected_version_is_not_deployed_until_it_is_approved(project):
+    rejected = retailops(project, "models", "reject", "1", "--reason", "wrong weeks")["result"]
+    assert (rejected["approval"], rejected["reason"], rejected["live"]) == ("rejected", "wrong weeks", True)
+    refused = retailops(project, "deploy", code=4)
+    assert "wrong weeks" in refused["error"]["what"] and refused["result"]["endpoint"] is None
+    assert "isn't deployed" in shown(project, "deploy")
+    assert retailops(project, "models", "list")["result"]["models"][0]["approval"] == "rejected"
+    approved = retailops(project, "models", "approve", "1")["result"]
+    one = retailops(project, "models", "show", "1")["result"]
+    assert (one["approval"], one["decided_by"], one["decided_at"]) == (
+        "approved",
+        approved["decided_by"],
+        approved["decided_at"],
+    )
+    assert retailops(project, "status")["result"]["endpoint"]["version"] == 1
+
+
 def test_deploy_and_status_name_the_same_endpoint(project):
     deployed = retailops(project, "deploy", "--version", "1")["result"]["endpoint"]
     endpoint = retailops(project, "status")["result"]["endpoint"]
@@ -190,6 +233,9 @@ COMMANDS = [
     "models list",
     "models show 1",
     "models runs",
+    "models compare",
+    "models approve 1",
+    "tune --algo decision_tree --trials 4",
     "deploy",
     "status",
     "monitor",

@@ -45,7 +45,7 @@ def test_a_duration_that_is_none_is_refused_with_an_example(cli, duration):
     assert "8h" in refused.document["error"]["fix"]
 
 
-@pytest.mark.parametrize("line", ["run --yes", "etl", "train", "status", "models list", "deploy", "monitor", "logs"])
+@pytest.mark.parametrize("line", ["run --yes", "status", "monitor", "logs"])
 def test_what_aws_has_not_yet_is_refused_without_a_call(cli, line, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")  # whoever calls gets no answer
     cli("init")

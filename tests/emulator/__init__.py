@@ -4,7 +4,7 @@
         aws.environment          # what a process needs to talk to it: AWS_ENDPOINT_URL, credentials, region
         aws.client("s3")         # a boto3 client that looks from outside, for a test's own checks
         aws.reset()              # an empty account again
-        aws.answer(hook)         # a fault, or an answer of one's own: hook(Request) -> Response | None
+        aws.answer(hook)         # a fault, or an answer of one's own: hook(Request) -> Response, HANG_UP or None
 
 What is added lives in modules beside this one, each a list of hooks named HOOKS:
     budget_reads    a budget's tags
@@ -15,11 +15,18 @@ What is added lives in modules beside this one, each a list of hooks named HOOKS
     iam_simulation  SimulatePrincipalPolicy over the policies that are really stored
     quotas          Service Quotas beyond the network's
     sagemaker_ends  what SageMaker ends and moto cannot: jobs, packages and their groups, feature groups
+    sagemaker_packages  a model package asked for twice with one token, and what its facts may look like
+    sagemaker_refusals  what SageMaker refuses and moto takes: used names, spot without a limit, invented machines
     sagemaker_tags  tags that are changed, and those of feature groups
     transport       traffic with the emulator counts as TLS
+
+And SageMaker's machines, for tests that want jobs to be really run (executor.py says how):
+    with Executor(aws, folder) as machines:
+        ...
 retailops knows nothing of all this but the endpoint variable.
 """
 
-from emulator.server import Emulator, Request, Response
+from emulator.executor import Executor
+from emulator.server import HANG_UP, Emulator, Request, Response
 
-__all__ = ["Emulator", "Request", "Response"]
+__all__ = ["HANG_UP", "Emulator", "Executor", "Request", "Response"]

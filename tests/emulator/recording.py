@@ -67,6 +67,13 @@ _ACTIONS = {
     "s3:PutPublicAccessBlock": "s3:PutBucketPublicAccessBlock",
 }
 
+_OF_UPLOADS = {
+    "DELETE": "AbortMultipartUpload",
+    "GET": "ListParts",
+    "POST": "CompleteMultipartUpload",
+    "PUT": "UploadPart",
+}
+
 
 @contextmanager
 def recorded(aws: Emulator) -> Iterator[set[str]]:
@@ -111,6 +118,8 @@ def _among(request: Request, query: set[str], names: list[str]) -> str:
     """Operations that share their address: S3's buckets and objects, and what only a header or a parameter tells."""
     if request.service != "s3":
         return names[0]
+    if "uploadId" in query:
+        return _OF_UPLOADS[request.method]
     if "PutObject" in names or "CopyObject" in names:
         return "CopyObject" if "X_AMZ_COPY_SOURCE" in request.headers else "PutObject"
     if "ListObjects" in names:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import import_module
+from socket import SHUT_RDWR
 from threading import Thread
 from typing import Any, Self
 from urllib.parse import parse_qs
@@ -32,6 +33,8 @@ ADDITIONS: tuple[str, ...] = (  # modules of this package whose HOOKS complete m
     "memory",
     "quotas",
     "sagemaker_ends",
+    "sagemaker_packages",
+    "sagemaker_refusals",
     "sagemaker_tags",
     "transport",
 )
@@ -69,6 +72,7 @@ class Response:
     headers: dict[str, str] = field(default_factory=dict)
 
 
+HANG_UP = Response(status=0)  # the connection is cut instead of an answer
 Hook = Callable[[Request], Response | None]
 
 
@@ -138,6 +142,9 @@ class Emulator:
             request = _request(environ)
             for hook in hooks:
                 response = hook(request)
+                if response is HANG_UP:
+                    environ["werkzeug.socket"].shutdown(SHUT_RDWR)
+                    raise ConnectionAbortedError
                 if response is not None:
                     headers = {"Content-Type": "application/json", **response.headers}
                     start_response(f"{response.status} Emulated", [*headers.items()])

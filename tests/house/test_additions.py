@@ -84,5 +84,7 @@ def test_the_toy_algorithm_goes_all_the_way_on_local(package: Path, tmp_path: Pa
     )
     retailops(package, tmp_path, "etl")
     retailops(package, tmp_path, "train")
+    untuned = retailops(package, tmp_path, "tune", "--algo", "toy_line", code=2)
+    assert "toy_line can't be tuned" in untuned["error"]["what"] and "xgboost" in untuned["error"]["fix"]
     assert retailops(package, tmp_path, "register")["result"]["algorithm"] == "toy_line"
     retailops(package, tmp_path, "teardown", "--yes")

@@ -11,7 +11,7 @@ import pytest
 
 from retailops.retail.columns import LABELS
 from retailops.retail.gates import Gate, of_scorecard
-from retailops.retail.pages import monitor_page, training_page
+from retailops.retail.pages import monitor_page, training_page, tuning_page
 from retailops.retail.pages.html import markup, number, percent, tag
 from retailops.retail.scorecard import score
 
@@ -56,6 +56,36 @@ def training(**changes: Any) -> dict[str, Any]:
             "histogram": {"edges": [-1, -0.5, 0, 0.5, 1], "counts": [10, 11, 11, 8]},
             "decided": {label: [{"product": f"PRD-{label}", "probability": 0.99}] for label in LABELS},
         },
+        **changes,
+    }
+
+
+def tuning(**changes: Any) -> dict[str, Any]:
+    tried = [(1, 0.5, "entropy", 0.80, False), (9, 0.001, "gini", 0.95, False), (3, 0.1, "gini", 0.60, True)]
+    trials = [
+        {
+            "trial": number,
+            "value": value,
+            "parameters": {"max_depth": depth, "rate": rate, "criterion": word},
+            "scores": [value] if pruned else [value, value],
+            "pruned": pruned,
+            "seconds": 0.1,
+        }
+        for number, (depth, rate, word, value, pruned) in enumerate(tried)
+    ]
+    return {
+        "algorithm": "decision_tree",
+        "project": "retail-demo",
+        "dataset": "0123456789abcdef",
+        "run": "abcdef012345",
+        "trials": trials,
+        "folds": [{"unit": "week", "first": 200608, "last": 200609, "learned": 1000, "judged": 2000}],
+        "stopped": False,
+        "best": 1,
+        "gain": 0.15,
+        "standard_error": 0.01,
+        "improved": True,
+        "tuned": {"max_depth": 9},
         **changes,
     }
 
@@ -125,10 +155,14 @@ def read(page: str) -> Reader:
 
 @pytest.fixture(scope="module")
 def pages() -> dict[str, str]:
-    return {"training": training_page(training()), "monitoring": monitor_page(monitoring())}
+    return {
+        "training": training_page(training()),
+        "tuning": tuning_page(tuning()),
+        "monitoring": monitor_page(monitoring()),
+    }
 
 
-@pytest.mark.parametrize("name", ["training", "monitoring"])
+@pytest.mark.parametrize("name", ["training", "tuning", "monitoring"])
 def test_a_page_is_whole_and_loads_nothing(pages: dict[str, str], name: str) -> None:
     page = pages[name]
     reader = read(page)
@@ -139,7 +173,7 @@ def test_a_page_is_whole_and_loads_nothing(pages: dict[str, str], name: str) -> 
     assert not re.search(r"<script|@import|<\?xml|<metadata|DejaVu", page)
 
 
-@pytest.mark.parametrize("name", ["training", "monitoring"])
+@pytest.mark.parametrize("name", ["training", "tuning", "monitoring"])
 def test_plots_take_their_colours_from_the_page_so_dark_mode_reaches_them(pages: dict[str, str], name: str) -> None:
     plots = re.findall(r"<svg.*?</svg>", pages[name], flags=re.DOTALL)
     assert plots
@@ -168,6 +202,20 @@ def test_the_matrix_shows_true_classes_in_rows(pages: dict[str, str]) -> None:
     matrix = re.findall(r'<table class="confusion">.*?</table>', pages["training"])[0]
     counts = re.findall(r"<b>(\d+)</b>", matrix)
     assert [counts[0:3], counts[3:6], counts[6:9]] == [["96", "4", "0"], ["0", "96", "4"], ["4", "0", "96"]]
+
+
+def test_the_tuning_page_tells_what_was_tried_and_what_came_of_it(pages: dict[str, str]) -> None:
+    text = " ".join(read(pages["tuning"]).text.split())
+    assert "decision tree: better parameters found" in text
+    assert "3 sets of parameters tried, 1 of them pruned." in text
+    assert "Gain 0.15 ± 0.01 standard error" in text
+    assert "1 best 0.9500 9 0.001 gini 0 without tuning 0.8000 1 0.5 entropy 2 pruned 0.6000" in text
+    assert "week 200608 … 200609 1,000 2,000" in text
+    assert "abcdef012345" in text
+    assert "math" not in text, "powers of ten on a logarithmic axis are numbers"
+    assert pages["tuning"].count("<svg") == 3, "the trials in order, and a plot for each parameter that is a number"
+    kept = read(tuning_page(tuning(improved=False, stopped=True))).text
+    assert "the usual parameters are as good" in kept and "it ended early" in kept
 
 
 def test_the_monitoring_page_tells_what_is_wrong(pages: dict[str, str]) -> None:
@@ -204,7 +252,9 @@ def test_every_text_from_outside_is_escaped() -> None:
     second = monitor_page(
         monitoring(version=evil, url=evil, project=evil, statuses={evil: 3}, psi={evil: 0.5}, gates=gates[evil])
     )
-    for page in (first, second):
+    tried = [{**trial, "parameters": {evil: evil}} for trial in tuning()["trials"]]
+    third = tuning_page(tuning(algorithm=evil, project=evil, run=evil, trials=tried))
+    for page in (first, second, third):
         assert "<img" not in page
         assert "alert(1)" in read(page).text
         assert "$x$" in read(page).text
@@ -212,6 +262,7 @@ def test_every_text_from_outside_is_escaped() -> None:
 
 def test_the_same_result_gives_the_same_page() -> None:
     assert training_page(training()) == training_page(training())
+    assert tuning_page(tuning()) == tuning_page(tuning())
     assert monitor_page(monitoring()) == monitor_page(monitoring())
 
 

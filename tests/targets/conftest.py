@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import shutil
 import sqlite3
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
 
+from emulator import Emulator, Executor, grounds
 from retailops import config as configuration
 from retailops import targets
 from retailops.config import Config
 from retailops.ports import Run, Target
 from retailops.retail import bundle as bundles
+from retailops.targets.aws.jobs import AwsJobs, Patience
 from retailops.targets.local.jobs import LocalJobs
 from retailops.targets.local.tracking import Mirror
 from retailops.targets.local.workspace import Workspace
@@ -72,10 +75,54 @@ def project(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.fixture(params=["local"])
+@pytest.fixture(scope="session")
+def emulator() -> Iterator[Emulator]:
+    with Emulator() as running:
+        yield running
+
+
+@pytest.fixture
+def aws(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
+    """The account, and an environment that leads to it and to no other."""
+    emulator.reset()
+    for name in [each for each in os.environ if each.startswith("AWS_") and each != "AWS_CA_BUNDLE"]:
+        monkeypatch.delenv(name)
+    for name, value in emulator.environment.items():
+        monkeypatch.setenv(name, value)
+    return emulator
+
+
+# Suites and single promises that a target doesn't take part in, and why.
+ABSENT = {
+    "local": {},
+    "aws": {
+        "test_contract_infra": "Terraform takes minutes there: aws/test_stack.py has its whole life",
+        "test_contract_watch": "this version has no monitoring on aws",
+    },
+}
+
+
+@pytest.fixture
+def machines(aws: Emulator, tmp_path: Path) -> Iterator[Executor]:
+    """SageMaker's machines over an account where everything stands that jobs need."""
+    grounds.lay(aws)
+    with Executor(aws, tmp_path / "machines") as running:
+        yield running
+
+
+@pytest.fixture(params=[*ABSENT])
 def target(request: pytest.FixtureRequest, project: Path) -> Target:
     """Every target that a contract suite runs on: add its name to the list, and what it needs below."""
-    return targets.open_target(load(project, f"target: {request.param}\n"))
+    suite, promise = request.node.path.stem, request.node.originalname
+    for each in (suite, promise):
+        if why := ABSENT[request.param].get(each):
+            pytest.skip(f"{request.param} isn't in {each}: {why}")
+    if request.param == "aws":
+        request.getfixturevalue("machines")
+    found = targets.open_target(load(project, f"target: {request.param}\n"))
+    if isinstance(found.jobs, AwsJobs):
+        found.jobs._patience = Patience(look=0.05)
+    return found
 
 
 @pytest.fixture

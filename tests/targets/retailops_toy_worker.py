@@ -22,6 +22,8 @@ def toy(inputs: Mapping[str, Path], output: Path, parameters: Mapping[str, Any],
     if "runs" in parameters:
         with Path(parameters["runs"]).open("a") as runs:
             runs.write("run\n")
+    if "gate" in parameters:
+        inputs = {**inputs, "go": Path(parameters["gate"])}
     return ACTS[parameters["do"]](inputs, output, progress)
 
 

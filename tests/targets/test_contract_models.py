@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from retailops.ports import Run, Target
+from retailops.errors import UsageError
+from retailops.ports import PENDING, Approval, Run, Target
 from retailops.retail.bundle import Bundle
 
 MakeRun = Callable[..., Run]
@@ -43,3 +44,34 @@ def test_versions_count_up_and_a_bundle_keeps_its_own(target: Target, make_run: 
     assert target.models.add(make_run(b"one")) == one
     assert target.models.versions() == [one, two]
     assert len(target.models.runs()) == 2
+
+
+def test_a_run_keeps_what_tuned_it(target: Target, make_run: MakeRun) -> None:
+    target.models.record(dataclasses.replace(make_run(), tuned_by="0123456789abcdef"))
+    target.models.record(make_run(b"by hand"))
+    assert [run.tuned_by for run in target.models.runs()] == ["0123456789abcdef", ""]
+
+
+def test_a_version_is_pending_until_someone_decides_and_may_be_decided_anew(target: Target, make_run: MakeRun) -> None:
+    first, second = target.models.add(make_run(b"one")), target.models.add(make_run(b"two"))
+    assert first.approval == second.approval == PENDING
+    no = Approval("rejected", "ann", "2026-01-02T03:04:05+00:00", "too few weeks")
+    assert target.models.decide(2, no) == dataclasses.replace(second, approval=no)
+    assert [model.approval for model in target.models.versions()] == [PENDING, no]
+    yes = Approval("approved", "bob", "2026-01-03T03:04:05+00:00")
+    target.models.decide(2, yes)
+    assert target.models.versions()[1].approval == yes
+    assert target.models.add(make_run(b"two")).approval == yes, "registered again, it is still the same version"
+
+
+def test_the_same_decision_again_keeps_the_first(target: Target, make_run: MakeRun) -> None:
+    target.models.add(make_run())
+    first = target.models.decide(1, Approval("approved", "ann", "2026-01-02T03:04:05+00:00"))
+    assert target.models.decide(1, Approval("approved", "bob", "2027-01-01T00:00:00+00:00")) == first
+    assert target.models.decide(1, Approval("approved", "bob", "2027-01-01T00:00:00+00:00", "looked at")) != first
+
+
+def test_a_version_that_is_not_there_can_not_be_decided_about(target: Target, make_run: MakeRun) -> None:
+    target.models.add(make_run())
+    with pytest.raises(UsageError, match="no version 2"):
+        target.models.decide(2, Approval("approved", "ann", "2026-01-02T03:04:05+00:00"))

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from retailops.errors import TargetFailed
-from retailops.ports import Run
+from retailops.ports import Approval, Run
 from retailops.retail.bundle import MODEL, Bundle
 from retailops.targets.local import tracking
 from retailops.targets.local.models import LocalModels
@@ -224,6 +224,53 @@ def test_a_damaged_index_is_told_not_guessed(models: LocalModels, make_run: Make
     (workspace.folder / "models" / "index.json").write_text('{"runs": [')
     with pytest.raises(TargetFailed, match=r"index\.json"):
         models.runs()
+
+
+def test_mlflow_shows_what_was_decided_and_what_tuned_a_run(
+    models: LocalModels, make_run: MakeRun, workspace: Workspace
+) -> None:
+    models.add(dataclasses.replace(make_run(), tuned_by="0123456789abcdef"))
+    models.decide(1, Approval("rejected", "ann", "2026-01-02T03:04:05+00:00", "too few weeks"))
+    models.decide(1, Approval("approved", "bob", "2026-01-03T03:04:05+00:00"))
+    (run,) = mirrored_runs(workspace)
+    assert run.data.tags["retailops.tuned_by"] == "0123456789abcdef"
+    (version,) = mlflow(workspace).search_model_versions("name = 'retail-demo'")
+    assert {name: text for name, text in version.tags.items() if "approval" in name} == {
+        "retailops.approval": "approved",
+        "retailops.approval.by": "bob",
+        "retailops.approval.at": "2026-01-03T03:04:05+00:00",
+        "retailops.approval.reason": "",
+    }
+
+
+def test_a_decision_that_was_not_mirrored_is_mirrored_with_the_next(
+    models: LocalModels, make_run: MakeRun, workspace: Workspace
+) -> None:
+    models.add(make_run())
+    index = workspace.folder / "models" / "index.json"
+    behind = json.loads(index.read_text())["mirrored"]
+    entry = {"status": "approved", "by": "ann", "at": "2026-01-02T03:04:05+00:00", "reason": ""}
+    whole = json.loads(index.read_text())
+    whole["versions"][0]["approval"] = entry
+    index.write_text(json.dumps({**whole, "mirrored": behind}))  # noted, but killed before it was mirrored
+    models.record(make_run(b"another"))
+    (version,) = mlflow(workspace).search_model_versions("name = 'retail-demo'")
+    assert version.tags["retailops.approval"] == "approved"
+
+
+def test_an_index_of_an_earlier_version_is_understood(
+    models: LocalModels, make_run: MakeRun, workspace: Workspace
+) -> None:
+    made = models.add(make_run())
+    index = workspace.folder / "models" / "index.json"
+    now = json.loads(index.read_text())
+    for run in now["runs"]:
+        del run["tuned_by"]
+    del now["mirrored"]["approvals"]
+    index.write_text(json.dumps(now))
+    assert models.versions() == [made]
+    models.decide(1, Approval("approved", "ann", "2026-01-02T03:04:05+00:00"))
+    assert models.versions()[0].approval.status == "approved"
 
 
 def test_metrics_are_flat_finite_numbers() -> None:

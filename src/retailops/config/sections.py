@@ -111,6 +111,17 @@ class Train(Section):
     params: dict[str, dict[str, Any]] = Field({}, description="Parameters by algorithm, over its defaults.")
 
 
+class Tune(Section):
+    trials: int = Field(30, ge=2, le=10_000, description="Sets of parameters to try, the usual ones included.")
+    patience: int = Field(12, ge=1, le=10_000, description="Trials without a better one after which the search ends.")
+    folds: int = Field(
+        4, ge=2, le=52, description="Steps forward in time, inside the training weeks, that a trial is judged by."
+    )
+    max_baskets: int = Field(
+        40_000, ge=100, le=1_000_000_000, description="Training baskets that the trials use at most, drawn at random."
+    )
+
+
 class Gates(Section):
     accuracy: Share = Field(0.75, description="Accuracy per basket on later weeks, at least (0 to 1).")
     macro_f1: Share = Field(0.70, description="Mean of the three classes' F1, at least (0 to 1).")
@@ -126,6 +137,10 @@ class Gates(Section):
     )
     throughput_rps: float = Field(
         100, ge=0, le=10_000_000, description="Predictions a second that the server reaches, at least."
+    )
+    approval: Literal["optional", "required"] = Field(
+        "optional",
+        description="required = only versions that someone approved are deployed; a rejected one never is.",
     )
 
 
@@ -175,6 +190,7 @@ class Config(Section):
         _DEFAULTS, description="What a model sees of a basket; `features: seed` is short for its set."
     )
     train: Train = Field(_DEFAULTS, description="What is trained, and on what.")
+    tune: Tune = Field(_DEFAULTS, description="How parameters are searched.")
     gates: Gates = Field(_DEFAULTS, description="Numbers a model and its server must reach before they are used.")
     deploy: Deploy = Field(_DEFAULTS, description="The prediction API.")
     monitor: Monitor = Field(_DEFAULTS, description="When a live model needs a look.")

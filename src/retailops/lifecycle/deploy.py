@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from retailops.config.sections import Gates
+from retailops.lifecycle.approval import refusal
 from retailops.lifecycle.models import find
 from retailops.lifecycle.outcome import Outcome
 from retailops.ports import Endpoint, Target
@@ -13,8 +14,12 @@ from retailops.retail.gates import Gate
 
 
 def deploy(target: Target, version: int | None, progress: Progress) -> Outcome:
-    """Roll out `version` (None: the newest)."""
-    endpoint = target.serving.roll_out(find(target, version), progress)
+    """Roll out `version` (None: the newest). One that was rejected, or lacks the approval it needs, changes nothing."""
+    model = find(target, version)
+    refused = refusal(model, required=target.config.gates.approval == "required")
+    if refused:
+        return Outcome({"endpoint": None, "gates": [], "version": model.version}, failed=refused)
+    endpoint = target.serving.roll_out(model, progress)
     verdicts = [gate.as_dict() for gate in speed_gates(endpoint, target.config.gates)]
     return Outcome({"endpoint": describe(endpoint), "gates": verdicts})
 

@@ -20,6 +20,7 @@ def etl(target: Target, input: Path | None, progress: Progress) -> Outcome:
 
 def build(target: Target, source: Path, progress: Progress, *, labelled: bool = True) -> tuple[Dataset, bool]:
     """The dataset of these files, and whether it had been made before."""
+    run = target.jobs.run  # a target without jobs says so before anything is uploaded
     raw = target.lake.put(source, progress)
     settings = target.config.etl
     parameters = {
@@ -30,7 +31,7 @@ def build(target: Target, source: Path, progress: Progress, *, labelled: bool = 
     }
     # Memory and threads change how long it takes, not what comes out.
     key = fingerprint.key("etl", raw.key, settings.max_quarantined, labelled, fingerprint.code())
-    done = target.jobs.run(Job("etl", key, {"source": raw.folder}, parameters), progress)
+    done = run(Job("etl", key, {"source": raw.folder}, parameters), progress)
     return target.lake.publish(done.folder), done.reused
 
 

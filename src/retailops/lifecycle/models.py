@@ -34,6 +34,7 @@ def runs(target: Target) -> Outcome:
     registered = {model.run.id: model.version for model in target.models.versions()}
     rows = [
         {"run": run.id, "algorithm": run.algorithm, "dataset": run.dataset, "created": run.created}
+        | {"tuned_by": run.tuned_by or None}
         | _summary(run)
         | {"version": registered.get(run.id)}
         for run in target.models.runs()

@@ -6,14 +6,14 @@ from typing import Any
 
 from retailops.errors import GateFailed, NotReady, UsageError
 from retailops.lifecycle.outcome import Outcome
-from retailops.ports import ModelVersion, Run, Target
+from retailops.ports import Approval, ModelVersion, Run, Target
 from retailops.progress import Progress
 from retailops.retail import gates
 
 
 def register(target: Target, run_id: str | None, progress: Progress) -> Outcome:
     """Register a run: the one named, else the best of the newest dataset. A refused one changes nothing (exit 4)."""
-    run = _named(target.models.runs(), run_id) if run_id else best(target)
+    run = named(target.models.runs(), run_id) if run_id else best(target)
     verdicts = gates.of_scorecard(run.scorecard, target.config.gates.model_dump())
     shown: dict[str, Any] = {"run": run.id, "algorithm": run.algorithm, "gates": [gate.as_dict() for gate in verdicts]}
     missed = [gate for gate in verdicts if not gate.ok]
@@ -26,16 +26,23 @@ def register(target: Target, run_id: str | None, progress: Progress) -> Outcome:
 
 def best(target: Target) -> Run:
     """The champion among the runs of the newest dataset: highest macro F1, then lowest pricing error, then name."""
+    return min(
+        candidates(target), key=lambda run: (-run.scorecard["macro_f1"], run.scorecard["pricing_error"], run.algorithm)
+    )
+
+
+def candidates(target: Target) -> list[Run]:
+    """The runs of the newest dataset that has any. NotReady when there is no run at all."""
     runs = target.models.runs()
     if not runs:
         raise NotReady("There is no run to register.", "Run first: retailops train --algo all")
     datasets = [dataset.version for dataset in target.lake.datasets() if dataset.labelled]
     newest = next((version for version in reversed(datasets) if any(run.dataset == version for run in runs)), None)
-    candidates = [run for run in runs if newest is None or run.dataset == newest]
-    return min(candidates, key=lambda run: (-run.scorecard["macro_f1"], run.scorecard["pricing_error"], run.algorithm))
+    return [run for run in runs if newest is None or run.dataset == newest]
 
 
-def _named(runs: list[Run], run_id: str) -> Run:
+def named(runs: list[Run], run_id: str) -> Run:
+    """The run whose id begins so. UsageError when none or several do."""
     matches = [run for run in runs if run.id.startswith(run_id)]
     if len(matches) == 1:
         return matches[0]
@@ -66,4 +73,16 @@ def lineage(model: ModelVersion) -> dict[str, Any]:
         "bundle": run.bundle_hash,
         "folder": str(run.bundle),
         "created": run.created,
+        "tuned_by": run.tuned_by or None,
+        **decision(model.approval),
+    }
+
+
+def decision(approval: Approval) -> dict[str, Any]:
+    """What was decided about a version, and by whom."""
+    return {
+        "approval": approval.status,
+        "decided_by": approval.by or None,
+        "decided_at": approval.at or None,
+        "reason": approval.reason or None,
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,24 @@ from retailops.retail.dataset import Dataset
 from retailops.retail.training import selected
 
 
-def train(target: Target, names: Sequence[str] | None, progress: Progress) -> Outcome:
-    """Train the algorithms named (None: those of retail.yaml) on the newest labelled dataset."""
+def train(
+    target: Target,
+    names: Sequence[str] | None,
+    progress: Progress,
+    *,
+    params: Mapping[str, Mapping[str, Any]] | None = None,
+    tuned_by: str = "",
+) -> Outcome:
+    """Train the algorithms named (None: those of retail.yaml) on the newest labelled dataset.
+
+    params: by algorithm, instead of train.params of retail.yaml; tuned_by: the tuning that they come from.
+    """
+    run_job = target.jobs.run  # a target without jobs says so before its lake is asked
     dataset = latest_dataset(target)
     chosen = selected(names, target.config.train.algorithms)
-    done = target.jobs.run(job(target.config, dataset, chosen), progress)
-    runs = {name: record(target, dataset, name, done) for name in chosen}
+    given = target.config.train.params if params is None else params
+    done = run_job(job(target.config, dataset, chosen, given), progress)
+    runs = {name: record(target, dataset, name, done, tuned_by) for name in chosen}
     limits = target.config.gates.model_dump()
     shown = {
         "dataset": dataset.version,
@@ -50,7 +62,7 @@ def latest_dataset(target: Target) -> Dataset:
     raise NotReady("There is no labelled dataset to train on.", "Run first: retailops etl")
 
 
-def job(config: Config, dataset: Dataset, names: Sequence[str]) -> Job:
+def job(config: Config, dataset: Dataset, names: Sequence[str], params: Mapping[str, Mapping[str, Any]]) -> Job:
     """The training job; its key leaves out the number of threads, which doesn't change the result."""
     decides = {
         "algorithms": list(names),
@@ -60,13 +72,13 @@ def job(config: Config, dataset: Dataset, names: Sequence[str]) -> Job:
         "test_weeks": config.train.test_weeks,
         "max_baskets": config.train.max_baskets,
         "seed": config.train.seed,
-        "params": {name: config.train.params[name] for name in names if name in config.train.params},
+        "params": {name: dict(params[name]) for name in names if name in params},
     }
     key = fingerprint.key("train", dataset.version, decides, fingerprint.code())
     return Job("train", key, {"dataset": dataset.folder}, {**decides, "threads": config.etl.threads})
 
 
-def record(target: Target, dataset: Dataset, name: str, done: JobResult) -> Run:
+def record(target: Target, dataset: Dataset, name: str, done: JobResult, tuned_by: str) -> Run:
     """Track one algorithm's run. Its id comes from the bundle and the data, so that a repeated training is one run."""
     found = done.result["runs"][name]
     return target.models.record(
@@ -79,6 +91,7 @@ def record(target: Target, dataset: Dataset, name: str, done: JobResult) -> Run:
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             parameters=found["parameters"],
             scorecard=found["scorecard"],
+            tuned_by=tuned_by,
         )
     )
 

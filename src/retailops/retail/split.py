@@ -12,6 +12,7 @@ from retailops.errors import DataError, RetailOpsError
 
 # About the last eighth: 94 weeks of real data leave 12 for the test, 20 synthetic ones leave 2.
 TEST_SHARE = 1 / 8
+_FEWEST = 3  # weeks or days for two steps forward: with one there is no telling a gain from noise
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,41 @@ def _by_day(days: NDArray[Any]) -> TimeSplit:
         )
     boundary = int(units[-max(1, round(len(units) * 2 / 7))])
     return TimeSplit("day", boundary, days >= boundary)
+
+
+@dataclass(frozen=True)
+class Fold:
+    """One step forward in time: learn from what lies before, judge on `first` … `last`, both included."""
+
+    unit: str
+    first: int
+    last: int
+    learned: NDArray[np.bool_]  # bool[B]
+    judged: NDArray[np.bool_]  # bool[B]
+
+    def describe(self) -> dict[str, Any]:
+        counts = {"learned": int(self.learned.sum()), "judged": int(self.judged.sum())}
+        return {"unit": self.unit, "first": self.first, "last": self.last, **counts}
+
+
+def forward(weeks: NDArray[Any], days: NDArray[Any], folds: int) -> list[Fold]:
+    """Up to `folds` steps forward through these baskets, by week, or by day when there are fewer than three weeks.
+
+    The weeks are cut into folds + 1 runs of about the same length. The first is only learned from; each later one is
+    judged by what was learned from all before it. DataError with fewer than three weeks and three days.
+    """
+    unit, values = ("week", weeks) if len(np.unique(weeks)) >= _FEWEST else ("day", days)
+    units = np.unique(values)
+    if len(units) < _FEWEST:
+        raise DataError(
+            f"The training side covers {len(units)} {unit}s; steps forward in time need at least {_FEWEST}.",
+            "Load more weeks, or set train.test_weeks to fewer.",
+        )
+    runs = np.array_split(units, min(folds, len(units) - 1) + 1)
+    return [
+        Fold(unit, int(run[0]), int(run[-1]), values < run[0], (values >= run[0]) & (values <= run[-1]))
+        for run in runs[1:]
+    ]
 
 
 def refuse_shared_baskets(train: NDArray[Any], test: NDArray[Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,11 +11,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from retailops import files
 from retailops.errors import DataError, RetailOpsError
 from retailops.progress import Progress
 from retailops.retail import algorithms, golden, split, tables
 from retailops.retail import bundle as bundles
 from retailops.retail import leanings as leaning_module
+from retailops.retail.bundle import Bundle
 from retailops.retail.card import model_card
 from retailops.retail.classifier import Classifier
 from retailops.retail.columns import LABELS
@@ -47,6 +50,26 @@ class TrainOptions:
 
 
 @dataclass(frozen=True)
+class Sides:
+    """The labelled baskets, divided by time: what is learned from, and what it is judged on."""
+
+    training: Baskets
+    train_y: NDArray[np.int64]
+    test: Baskets
+    test_y: NDArray[np.int64]
+    split: dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What was learned of the training side: the encoder, and the features of its baskets, out of fold."""
+
+    encoder: Encoder
+    x: NDArray[np.float64]
+    likelihoods: dict[str, float] | None  # of the line weights, held out, a basket; None without leanings
+
+
+@dataclass(frozen=True)
 class Study:
     """What every algorithm of one training shares: the two sides of the split, encoded."""
 
@@ -65,26 +88,33 @@ class Study:
 
 
 def job(inputs: Mapping[str, Path], output: Path, parameters: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
-    """The worker's entry: inputs["dataset"] is a dataset folder; bundles go to output/<algorithm>."""
-    options = TrainOptions(**{**parameters, "algorithms": tuple(parameters["algorithms"])})
-    return train(Dataset.open(inputs["dataset"]), output, options, progress)
+    """The worker's entry: inputs["dataset"] is a dataset folder; bundles go to output/<algorithm>.
+
+    parameters["checkpoints"], if given, is a folder that outlives an interruption: see `train`.
+    """
+    given = {**parameters, "algorithms": tuple(parameters["algorithms"])}
+    checkpoints = given.pop("checkpoints", None)
+    kept = Path(checkpoints) if checkpoints else None
+    return train(Dataset.open(inputs["dataset"]), output, TrainOptions(**given), progress, kept)
 
 
-def train(dataset: Dataset, output: Path, options: TrainOptions, progress: Progress) -> dict[str, Any]:
+def train(
+    dataset: Dataset, output: Path, options: TrainOptions, progress: Progress, kept: Path | None = None
+) -> dict[str, Any]:
     """Train every algorithm of the options and write their bundles.
+
+    What is finished is in `kept` too, and isn't trained again when it is found there whole; the folder belongs to
+    this dataset and these options alone.
 
     Returns {"runs": {algorithm: {"bundle", "hash", "parameters", "scorecard"}}, "baselines", "split", "leanings"}.
     DataError when the dataset has no labels or too few weeks.
     """
-    if not dataset.labelled:
-        raise DataError(f"Dataset {dataset.version} has no labels.", "Training needs the price-sensitivity column.")
-    progress.stage("reading the dataset")
-    everything = tables.read(dataset, threads=options.threads)
-    study = prepare(dataset, everything, options, progress)
+    study = prepare(dataset, read(dataset, options.threads, progress), options, progress)
     runs = {}
     for name in options.algorithms:
         progress.stage(f"training {name}")
-        runs[name] = _train_one(name, study, output / name)
+        runs[name] = _recalled(name, output / name, kept) or _train_one(name, study, output / name)
+        _keep(name, runs[name], output / name, kept)
     return {
         "runs": runs,
         "baselines": study.baselines,
@@ -95,8 +125,43 @@ def train(dataset: Dataset, output: Path, options: TrainOptions, progress: Progr
     }
 
 
+def read(dataset: Dataset, threads: int, progress: Progress) -> Baskets:
+    """The baskets of a dataset to learn from. DataError when it has no labels."""
+    if not dataset.labelled:
+        raise DataError(f"Dataset {dataset.version} has no labels.", "Training needs the price-sensitivity column.")
+    progress.stage("reading the dataset")
+    return tables.read(dataset, threads=threads)
+
+
 def prepare(dataset: Dataset, everything: Baskets, options: TrainOptions, progress: Progress) -> Study:
     """Split by time, learn the leanings out of fold, encode both sides, and score the baselines."""
+    sides = divide(everything, options)
+    training, train_y, test, test_y = sides.training, sides.train_y, sides.test, sides.test_y
+    learned = learn(training, train_y, options, progress)
+    test_leanings, coverage = _apply(learned.encoder.leanings, test)
+    test_x = learned.encoder.matrix(test.gold, test_leanings)
+    progress.stage("scoring the baselines")
+    return Study(
+        dataset=dataset,
+        options=options,
+        split=sides.split,
+        encoder=learned.encoder,
+        train_x=learned.x,
+        train_y=train_y,
+        test=test,
+        test_x=test_x,
+        test_y=test_y,
+        coverage=coverage,
+        baselines={
+            "majority": majority(train_y, test_y, test.gold["spend_pence"]),
+            "seed_features": _seed_baseline(training, train_y, test, test_y, options),
+        },
+        likelihoods=learned.likelihoods,
+    )
+
+
+def divide(everything: Baskets, options: TrainOptions) -> Sides:
+    """The two sides of the split by time; unclassified baskets are on neither. DataError when a side is too poor."""
     sides = split.by_time(everything.gold["shop_week"], everything.gold["shop_day"], options.test_weeks)
     classes = everything.classes
     labelled = classes >= 0
@@ -104,41 +169,25 @@ def prepare(dataset: Dataset, everything: Baskets, options: TrainOptions, progre
     test_mask = sides.test & labelled
     ids = everything.gold["basket_id"]
     split.refuse_shared_baskets(ids[train_mask], ids[test_mask])
-    training, test = everything.take(train_mask), everything.take(test_mask)
     train_y, test_y = classes[train_mask], classes[test_mask]
     _require_classes(train_y, test_y)
-    leanings, train_leanings, likelihoods = None, None, None
+    counts = {
+        "train_baskets": len(train_y),
+        "test_baskets": len(test_y),
+        "unclassified_baskets": int((~labelled).sum()),
+    }
+    training, test = everything.take(train_mask), everything.take(test_mask)
+    return Sides(training, train_y, test, test_y, {**sides.describe(), **counts})
+
+
+def learn(training: Baskets, y: NDArray[np.int64], options: TrainOptions, progress: Progress) -> Learned:
+    """Leanings and encoder of the training side, and its features from leanings that never saw the basket's label."""
+    leanings, features, likelihoods = None, None, None
     if options.feature_set == "leanings":
-        leanings, train_leanings, likelihoods = _learn(training, train_y, options, progress)
+        leanings, features, likelihoods = _learn(training, y, options, progress)
     progress.stage("encoding features")
     encoder = Encoder.fit(training.gold, options.feature_set, leanings)
-    test_leanings, coverage = _apply(leanings, test)
-    train_x = encoder.matrix(training.gold, train_leanings)
-    test_x = encoder.matrix(test.gold, test_leanings)
-    progress.stage("scoring the baselines")
-    spend = test.gold["spend_pence"]
-    return Study(
-        dataset=dataset,
-        options=options,
-        split={
-            **sides.describe(),
-            "train_baskets": len(train_y),
-            "test_baskets": len(test_y),
-            "unclassified_baskets": int((~labelled).sum()),
-        },
-        encoder=encoder,
-        train_x=train_x,
-        train_y=train_y,
-        test=test,
-        test_x=test_x,
-        test_y=test_y,
-        coverage=coverage,
-        baselines={
-            "majority": majority(train_y, test_y, spend),
-            "seed_features": _seed_baseline(training, train_y, test, test_y, options),
-        },
-        likelihoods=likelihoods,
-    )
+    return Learned(encoder, encoder.matrix(training.gold, features), likelihoods)
 
 
 def _sample(mask: NDArray[np.bool_], options: TrainOptions) -> NDArray[np.bool_]:
@@ -216,7 +265,7 @@ def _train_one(name: str, study: Study, folder: Path) -> dict[str, Any]:
     predicted = served.argmax(axis=1)
     scorecard = score(study.test_y, predicted, study.test.gold["spend_pence"])
     scorecard["coverage"] = study.coverage
-    files = {
+    contents = {
         bundles.MODEL: onnx,
         bundles.ENCODER: bundles.dumps(study.encoder.to_json()),
         bundles.CARD: bundles.dumps(
@@ -226,9 +275,31 @@ def _train_one(name: str, study: Study, folder: Path) -> dict[str, Any]:
         bundles.REFERENCE: bundles.dumps(reference(study.test_x, list(study.encoder.names), predicted)),
     }
     if study.encoder.leanings is not None:
-        files[bundles.LEANINGS] = bundles.dumps(study.encoder.leanings.to_json())
-    bundle = bundles.write(folder, files)
+        contents[bundles.LEANINGS] = bundles.dumps(study.encoder.leanings.to_json())
+    bundle = bundles.write(folder, contents)
     return {"bundle": name, "hash": bundle.hash, "parameters": params, "scorecard": scorecard}
+
+
+def _recalled(name: str, folder: Path, kept: Path | None) -> dict[str, Any] | None:
+    """What was finished before an interruption, its bundle in `folder`; None when it wasn't, or isn't whole."""
+    run = files.read_json(kept / f"{name}.json") if kept else None
+    if kept is None or not isinstance(run, dict):
+        return None
+    try:
+        whole = Bundle.open(kept / name).hash == run["hash"]
+    except RetailOpsError:
+        return None
+    if not whole:
+        return None
+    shutil.copytree(kept / name, folder, dirs_exist_ok=True)
+    return run
+
+
+def _keep(name: str, run: dict[str, Any], folder: Path, kept: Path | None) -> None:
+    """The bundle first, and then the word that it is there."""
+    if kept is not None:
+        shutil.copytree(folder, kept / name, dirs_exist_ok=True)
+        files.write_json(kept / f"{name}.json", run)
 
 
 def _require_equal(name: str, served: NDArray[np.float32], native: NDArray[np.float64]) -> None:

@@ -16,10 +16,11 @@ locals {
     "nodes AmazonEC2ContainerRegistryPullOnly" = "nodes"
   }
 
-  # role => the one service account that takes it, and services that take it too: ETL is the same work in a pod and in Glue
+  # role => the one service account that takes it, and services that take it too: ETL is the same work in a pod, in Glue
+  # and on a machine of SageMaker
   pod_roles = {
     api                      = { account = "retailops:api", services = [] }
-    etl                      = { account = "retailops:etl", services = ["glue.amazonaws.com"] }
+    etl                      = { account = "retailops:etl", services = ["glue.amazonaws.com", "sagemaker.amazonaws.com"] }
     load_balancer_controller = { account = "kube-system:aws-load-balancer-controller", services = [] }
     autoscaler               = { account = "kube-system:cluster-autoscaler", services = [] }
     cni                      = { account = "kube-system:aws-node", services = [] }

@@ -22,6 +22,29 @@ locals {
     Resource  = "*" # AWS knows no other; the namespace narrows it
     Condition = { StringEquals = { "cloudwatch:namespace" = [local.namespace] } }
   }
+
+  # What every job on SageMaker's machines does, whatever its work.
+  encrypted_volumes = {
+    Effect    = "Allow"
+    Action    = "kms:CreateGrant"
+    Resource  = local.data_key
+    Condition = { Bool = { "kms:GrantIsForAWSResource" = "true" } }
+  }
+  pull_own_images = {
+    Effect   = "Allow"
+    Action   = ["ecr:BatchCheckLayerAvailability", "ecr:BatchGetImage", "ecr:GetDownloadUrlForLayer"]
+    Resource = aws_ecr_repository.main.arn
+  }
+  login_to_registry = {
+    Effect   = "Allow"
+    Action   = "ecr:GetAuthorizationToken"
+    Resource = "*" # AWS knows no other
+  }
+  write_job_logs = {
+    Effect   = "Allow"
+    Action   = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
+    Resource = "${local.log_arn}:/aws/sagemaker/*"
+  }
 }
 
 resource "aws_iam_role_policy" "api" {
@@ -89,6 +112,20 @@ resource "aws_iam_role_policy" "etl" {
         Action   = ["kms:Decrypt", "kms:Encrypt", "kms:GenerateDataKey"]
         Resource = local.data_key
       },
+      { # what a job on SageMaker is told, and what it tells
+        Effect   = "Allow"
+        Action   = "s3:ListBucket"
+        Resource = local.bucket_arns["models"]
+      },
+      {
+        Effect   = "Allow"
+        Action   = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
+        Resource = "${local.bucket_arns["models"]}/jobs/etl-*"
+      },
+      local.encrypted_volumes,
+      local.pull_own_images,
+      local.login_to_registry,
+      local.write_job_logs,
       {
         Effect = "Allow"
         Action = [
@@ -155,12 +192,7 @@ resource "aws_iam_role_policy" "sagemaker" {
         Action   = ["kms:Decrypt", "kms:GenerateDataKey"]
         Resource = local.data_key
       },
-      { # volumes of training instances
-        Effect    = "Allow"
-        Action    = "kms:CreateGrant"
-        Resource  = local.data_key
-        Condition = { Bool = { "kms:GrantIsForAWSResource" = "true" } }
-      },
+      local.encrypted_volumes,
       {
         Effect   = "Allow"
         Action   = ["sagemaker:PutRecord", "sagemaker:GetRecord", "sagemaker:BatchGetRecord"]
@@ -175,16 +207,8 @@ resource "aws_iam_role_policy" "sagemaker" {
           "arn:${local.partition}:ecr:${var.region}:*:repository/pytorch-*",
         ]
       },
-      {
-        Effect   = "Allow"
-        Action   = "ecr:GetAuthorizationToken"
-        Resource = "*" # AWS knows no other
-      },
-      {
-        Effect   = "Allow"
-        Action   = ["logs:CreateLogGroup", "logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
-        Resource = "${local.log_arn}:/aws/sagemaker/*"
-      },
+      local.login_to_registry,
+      local.write_job_logs,
       merge(local.put_metrics, {
         Condition = { StringLike = { "cloudwatch:namespace" = ["/aws/sagemaker/*", local.namespace] } }
       }),

@@ -18,6 +18,7 @@ from retailops.ports import (
     AS_IT_STANDS,
     NOTHING,
     Advice,
+    Approval,
     Change,
     Endpoint,
     Estimate,
@@ -96,6 +97,10 @@ class ToyModels:
 
     def versions(self) -> list[ModelVersion]:
         return self.added
+
+    def decide(self, version: int, approval: Approval) -> ModelVersion:
+        self.added[version - 1] = replace(self.added[version - 1], approval=approval)
+        return self.added[version - 1]
 
 
 class ToyServing:

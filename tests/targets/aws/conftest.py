@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import boto3
@@ -16,23 +16,6 @@ from retailops import config as configuration
 from retailops import targets
 from retailops.config import Config
 from retailops.targets.aws.session import Session
-
-
-@pytest.fixture(scope="session")
-def emulator() -> Iterator[Emulator]:
-    with Emulator() as running:
-        yield running
-
-
-@pytest.fixture
-def aws(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
-    """The account, and an environment that leads to it and to no other."""
-    emulator.reset()
-    for name in [each for each in os.environ if each.startswith("AWS_") and each != "AWS_CA_BUNDLE"]:
-        monkeypatch.delenv(name)
-    for name, value in emulator.environment.items():
-        monkeypatch.setenv(name, value)
-    return emulator
 
 
 @pytest.fixture

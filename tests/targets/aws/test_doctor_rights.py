@@ -5,22 +5,29 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from emulator import Emulator, Request, Response
+from emulator import Emulator, Request, Response, grounds
 from emulator.acting import Actor, without
 from emulator.planting import Garden
 from emulator.recording import recorded
 from retailops.config import Config
 from retailops.errors import RetailOpsError
 from retailops.lifecycle import doctor as lifecycle
-from retailops.ports import Finding
+from retailops.ports import Finding, Run
 from retailops.progress import Silent
+from retailops.retail import synth
+from retailops.retail.synth import SynthOptions
 from retailops.targets.aws import permissions
 from retailops.targets.aws.doctor import AwsDoctor
 from retailops.targets.aws.infra import AwsInfra
+from retailops.targets.aws.lake import AwsLake
+from retailops.targets.aws.mirror import Mirror
+from retailops.targets.aws.models import AwsModels
+from retailops.targets.aws.packages import Packages
 from retailops.targets.aws.removal import AwsRemoval
 from retailops.targets.aws.session import Session
 
@@ -228,6 +235,36 @@ def test_removing_what_terraform_does_not_know_stays_within_the_table(aws: Emula
     with recorded(aws) as actions, suppress(RetailOpsError):  # without a state there is nothing for Terraform
         AwsRemoval(swift, AwsInfra(swift)).remove(Silent())
     assert {"sagemaker:DeleteEndpoint", "elasticloadbalancing:DeleteTargetGroup"} <= actions
+    assert actions <= allowed(swift)
+
+
+def test_the_lake_and_the_registry_stay_within_the_table(
+    aws: Emulator, swift: Session, tmp_path: Path, make_run: Callable[..., Run]
+) -> None:
+    grounds.lay(aws)
+    mirror, cut = Mirror(swift), []
+    models, big = AwsModels(mirror, Packages(swift)), mirror.folder("raw", "k", "big.csv")
+    big.parent.mkdir(parents=True)
+    big.write_bytes(bytes(20 << 20))
+    synth.write(tmp_path / "weeks", SynthOptions(baskets=20, weeks=1), Silent())
+
+    def expired(request: Request) -> Response | None:
+        if "partNumber=3" not in request.query or cut:
+            return None
+        cut.append(request)
+        return Response(b"<Error><Code>ExpiredToken</Code></Error>", 400, {"Content-Type": "application/xml"})
+
+    aws.answer(expired)
+    with recorded(aws) as actions:
+        with suppress(RetailOpsError):
+            mirror.push(big)
+        mirror.push(big)
+        mirror.fetch(big.parent)
+        mirror.remove([big])
+        AwsLake(mirror).put(tmp_path / "weeks", Silent())
+        models.add(make_run())
+        assert models.runs() and models.versions()
+    assert {"s3:ListMultipartUploadParts", "s3:DeleteObject", "sagemaker:CreateModelPackage"} <= actions
     assert actions <= allowed(swift)
 
 

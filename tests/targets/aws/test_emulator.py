@@ -114,3 +114,46 @@ def test_a_feature_group_is_described_as_it_was_asked_for(aws: Emulator) -> None
     sagemaker.delete_feature_group(FeatureGroupName="shop-store")
     with pytest.raises(ClientError, match="ResourceNotFound"):
         sagemaker.describe_feature_group(FeatureGroupName="shop-store")
+
+
+def training(**changes: Any) -> dict[str, Any]:
+    return {
+        "TrainingJobName": "one",
+        "AlgorithmSpecification": {"TrainingImage": "some", "TrainingInputMode": "File"},
+        "RoleArn": "arn:aws:iam::123456789012:role/some",
+        "OutputDataConfig": {"S3OutputPath": "s3://some"},
+        "ResourceConfig": {"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 1},
+        "StoppingCondition": {"MaxRuntimeInSeconds": 60},
+        **changes,
+    }
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({}, "ResourceInUse"),
+        ({"TrainingJobName": "two", "EnableManagedSpotTraining": True}, "MaxWaitTimeInSeconds"),
+        (
+            {
+                "TrainingJobName": "two",
+                "EnableManagedSpotTraining": True,
+                "StoppingCondition": {"MaxRuntimeInSeconds": 60, "MaxWaitTimeInSeconds": 59},
+            },
+            "MaxWaitTimeInSeconds",
+        ),
+        (
+            {
+                "TrainingJobName": "two",
+                "ResourceConfig": {"InstanceType": "ml.m9.pocket", "InstanceCount": 1, "VolumeSizeInGB": 1},
+            },
+            "enum value set",
+        ),
+    ],
+)
+def test_a_training_job_that_sagemaker_would_refuse_is_refused(
+    aws: Emulator, changes: dict[str, Any], words: str
+) -> None:
+    sagemaker = aws.client("sagemaker")
+    sagemaker.create_training_job(**training())
+    with pytest.raises(ClientError, match=words):
+        sagemaker.create_training_job(**training(**changes))

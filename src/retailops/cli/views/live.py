@@ -19,6 +19,9 @@ Result = Mapping[str, Any]
 def deployed(console: Console, result: Result) -> None:
     """The address, and the proof that it answers as it should."""
     endpoint = result["endpoint"]
+    if endpoint is None:
+        console.print(verdict(False, "", f"version {result['version']} isn't deployed; nothing was changed"))
+        return
     if result.get("gates"):
         show(console, gate_table(result["gates"]))
         console.print()

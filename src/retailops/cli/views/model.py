@@ -88,11 +88,31 @@ def versions(console: Console, result: Result) -> None:
         console.print("No version yet. Register one with: retailops register")
         return
     headings = ("version", "accuracy", "macro F1")
-    made = table("version", "algorithm", "accuracy", "macro F1", "dataset", "created", "", numbers=headings)
+    made = table("version", "algorithm", "accuracy", "macro F1", "data", "created", "", numbers=headings)
     for entry in result["models"]:
-        live = Text("● live", style="green") if entry["live"] else ""
-        made.add_row(number(entry["version"]), *_entry(entry), live)
+        made.add_row(number(entry["version"]), *_entry(entry), _standing(entry))
     show(console, made)
+
+
+def _standing(entry: Result) -> Text:
+    """What was decided, and below it whether the version is served."""
+    colour = {"approved": "green", "rejected": "bold red"}.get(entry["approval"], "dim")
+    live = ("\n● live", "green") if entry["live"] else ""
+    return Text.assemble((entry["approval"], colour), live)
+
+
+def decided(console: Console, result: Result) -> None:
+    """The decision as it now stands."""
+    approved = result["approval"] == "approved"
+    console.print(
+        verdict(approved, f"version {result['version']} is approved", f"version {result['version']} is rejected")
+    )
+    facts(console, {name: result[key] for name, key in _DECISION.items()} | {"algorithm": result["algorithm"]})
+    if result["live"] and not approved:
+        console.print("\nIt is live and stays live. Put another in its place: retailops deploy --version N")
+
+
+_DECISION = {"by": "decided_by", "at": "decided_at", "reason": "reason"}
 
 
 def runs(console: Console, result: Result) -> None:
@@ -115,7 +135,13 @@ def _entry(entry: Result) -> tuple[str, str, str, str, str]:
 def version(console: Console, result: Result) -> None:
     """One version: where it comes from, how good it is."""
     title(console, f"Version {result['version']}", result["algorithm"])
-    facts(console, {name: result[name] for name in ("dataset", "run", "bundle", "folder", "created")})
+    decision = " by ".join(filter(None, [result["approval"], result["decided_by"]]))
+    facts(
+        console,
+        {name: result[name] for name in ("dataset", "run", "bundle", "folder", "created")}
+        | {"tuned by": result["tuned_by"], "approval": decision}
+        | {"decided": result["decided_at"], "reason": result["reason"]},
+    )
     card = result["scorecard"]
     console.print()
     facts(

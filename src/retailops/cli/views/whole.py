@@ -26,7 +26,7 @@ def summary(console: Console, result: Result) -> None:
     show(console, made)
     if result["gates"]:
         show(console, gate_table(result["gates"]))
-    if "deploy" in result:
+    if "deploy" in result and result["deploy"]["endpoint"]:
         console.print()
         live.address(console, result["deploy"]["endpoint"], result.get("request"))
 

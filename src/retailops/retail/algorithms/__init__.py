@@ -1,4 +1,7 @@
-"""The algorithms: one file each, named here. A file gives NAME's defaults, how to fit, and how to become ONNX."""
+"""The algorithms: one file each, named here. A file gives its defaults, how to fit, and how to become ONNX.
+
+A file that can be tuned also says where to search: SPACE, parameter → Integer, Real or Choice (space.py).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,8 @@ import importlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from retailops.errors import ConfigError
+from retailops.errors import ConfigError, UsageError
+from retailops.retail.algorithms.space import Dimension
 
 if TYPE_CHECKING:  # the names below are read with retail.yaml, where nobody needs numpy yet
     import numpy as np
@@ -38,6 +42,15 @@ def load(name: str) -> Algorithm:
     if name not in NAMES:
         raise ConfigError(f"There is no algorithm {name!r}.", f"Algorithms: {', '.join(NAMES)}.")
     return cast(Algorithm, importlib.import_module(f"{__name__}.{name}"))
+
+
+def space(name: str) -> Mapping[str, Dimension]:
+    """Where tuning searches. ConfigError when there is no such algorithm, UsageError when it has no search space."""
+    found: Mapping[str, Dimension] | None = getattr(load(name), "SPACE", None)
+    if not found:
+        tunable = [each for each in NAMES if hasattr(load(each), "SPACE")]
+        raise UsageError(f"{name} can't be tuned: its file has no SPACE.", f"These can be: {', '.join(tunable)}.")
+    return found
 
 
 def parameters(algorithm: Algorithm, name: str, overrides: Mapping[str, Any]) -> dict[str, Any]:

@@ -9,8 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retailops.retail.algorithms import onnx_graph
+from retailops.retail.algorithms.space import Choice, Dimension, Integer
 
 DEFAULTS: Mapping[str, Any] = {"max_depth": 6, "min_samples_leaf": 20, "criterion": "entropy", "ccp_alpha": 0.0}
+SPACE: Mapping[str, Dimension] = {
+    "max_depth": Integer(2, 16),
+    "min_samples_leaf": Integer(1, 200, log=True),
+    "criterion": Choice(("entropy", "gini")),
+}
 
 
 def fit(x: NDArray[np.float32], y: NDArray[np.int64], params: Mapping[str, Any], seed: int, threads: int) -> Any:

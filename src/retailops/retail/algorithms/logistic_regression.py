@@ -9,8 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retailops.retail.algorithms import onnx_graph
+from retailops.retail.algorithms.space import Dimension, Real
 
 DEFAULTS: Mapping[str, Any] = {"C": 1.0, "max_iter": 300, "tol": 1e-4}
+SPACE: Mapping[str, Dimension] = {"C": Real(1e-3, 100.0, log=True)}
 
 
 def fit(x: NDArray[np.float32], y: NDArray[np.int64], params: Mapping[str, Any], seed: int, threads: int) -> Any:

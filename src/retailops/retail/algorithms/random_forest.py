@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retailops.retail.algorithms import onnx_graph
+from retailops.retail.algorithms.space import Dimension, Integer, Real
 
 DEFAULTS: Mapping[str, Any] = {
     "n_estimators": 100,
@@ -16,6 +17,13 @@ DEFAULTS: Mapping[str, Any] = {
     "min_samples_leaf": 5,
     "max_features": 0.5,
     "max_samples": 0.4,
+}
+SPACE: Mapping[str, Dimension] = {
+    "n_estimators": Integer(50, 300, log=True),
+    "max_depth": Integer(4, 24),
+    "min_samples_leaf": Integer(1, 50, log=True),
+    "max_features": Real(0.2, 1.0),
+    "max_samples": Real(0.2, 0.9),
 }
 
 

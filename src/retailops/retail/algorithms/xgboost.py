@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retailops.retail.algorithms.onnx_graph import GRAPH
+from retailops.retail.algorithms.space import Dimension, Integer, Real
 from retailops.retail.columns import LABELS
 
 DEFAULTS: Mapping[str, Any] = {
@@ -20,6 +21,15 @@ DEFAULTS: Mapping[str, Any] = {
     "colsample_bytree": 0.7,
     "reg_lambda": 1.0,
     "max_bin": 256,
+}
+SPACE: Mapping[str, Dimension] = {
+    "n_estimators": Integer(40, 400, log=True),
+    "max_depth": Integer(2, 9),
+    "learning_rate": Real(0.02, 0.4, log=True),
+    "min_child_weight": Real(0.5, 50.0, log=True),
+    "subsample": Real(0.5, 1.0),
+    "colsample_bytree": Real(0.4, 1.0),
+    "reg_lambda": Real(0.01, 30.0, log=True),
 }
 
 

@@ -199,3 +199,28 @@ def drift_bars(name: str, psi: Mapping[str, float], limit: float | None) -> Mark
         axes.set_xticks([])
 
     return draw(name, f"PSI by feature: {told}.", 44 + 21 * len(psi), paint)
+
+
+def trial_dots(name: str, trials: Sequence[Mapping[str, Any]], xlabel: str, at: Sequence[float], log: bool) -> Markup:
+    """Scores of trials against `at`: pruned ones hollow, trial 0 as a line, the best one large."""
+    whole = [trial for trial in trials if not trial["pruned"]]
+    best = max(whole, key=lambda trial: trial["value"])
+    told = (
+        f"Score of {len(trials)} trials by {xlabel}, from {min(t['value'] for t in trials):.4f} to {best['value']:.4f}."
+    )
+
+    def paint(axes: Axes) -> None:
+        axes.axhline(trials[0]["value"], color=INK, linewidth=1, linestyle=(0, (3, 2)))
+        for trial, x in zip(trials, at, strict=True):
+            size = 60 if trial is best else 22
+            face = "none" if trial["pruned"] else ACCENT
+            axes.scatter([x], [trial["value"]], s=size, facecolor=face, edgecolor=MUTED if trial["pruned"] else ACCENT)
+        if log:
+            axes.set_xscale("log")
+            axes.minorticks_off()
+            axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")  # not 10², which would need TeX
+        axes.set(xlabel=xlabel)
+        axes.tick_params(axis="y", labelcolor=MUTED)
+        axes.yaxis.set_major_formatter(lambda value, _: f"{value:.3f}")
+
+    return draw(name, told, 220, paint)

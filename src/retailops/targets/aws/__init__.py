@@ -6,7 +6,7 @@ from typing import NoReturn, cast
 
 from retailops.config import Config
 from retailops.errors import Unsupported
-from retailops.ports import Jobs, Lake, Models, Serving, Target, Watch
+from retailops.ports import Serving, Target, Watch
 
 
 class NotYet:
@@ -26,17 +26,23 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
     from retailops.targets.aws.costs import AwsCosts
     from retailops.targets.aws.doctor import AwsDoctor
     from retailops.targets.aws.infra import AwsInfra
+    from retailops.targets.aws.jobs import AwsJobs
+    from retailops.targets.aws.lake import AwsLake
+    from retailops.targets.aws.mirror import Mirror
+    from retailops.targets.aws.models import AwsModels
+    from retailops.targets.aws.packages import Packages
     from retailops.targets.aws.removal import AwsRemoval
     from retailops.targets.aws.session import Session
 
     session = Session(config)
     infra = AwsInfra(session)
+    mirror = Mirror(session)
     return Target(
         name="aws",
         config=config,
-        lake=cast(Lake, NotYet("lake")),
-        jobs=cast(Jobs, NotYet("ETL or training")),
-        models=cast(Models, NotYet("model registry")),
+        lake=AwsLake(mirror),
+        jobs=AwsJobs(session, mirror),
+        models=AwsModels(mirror, Packages(session)),
         serving=cast(Serving, NotYet("serving")),
         watch=cast(Watch, NotYet("monitoring")),
         infra=infra,

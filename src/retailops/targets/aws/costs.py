@@ -11,7 +11,9 @@ from retailops.targets.aws.bill import HOURS, Bill, Month, cents, months
 from retailops.targets.aws.prices import Prices, load
 from retailops.targets.aws.rent import rent
 from retailops.targets.aws.settings import Settings
-from retailops.targets.aws.usage import TRAINING_TYPE, usage
+from retailops.targets.aws.usage import usage
+
+ENDPOINT_TYPE = "ml.m5.large"  # what a SageMaker endpoint would run on
 
 
 class AwsCosts:
@@ -46,13 +48,13 @@ class AwsCosts:
         """What a SageMaker endpoint would cost in place of the load balancer and its way to the cluster."""
         always = self._estimate(prices, months(self._config.cost.hours_per_week)[0])
         serving = round(sum(line.monthly_usd for line in always.lines if line.part == "serving"), 2)
-        endpoint = cents(HOURS, prices.of(f"sagemaker.{TRAINING_TYPE}").usd)
+        endpoint = cents(HOURS, prices.of(f"sagemaker.{ENDPOINT_TYPE}").usd)
         return Advice(
             subject="EKS or a SageMaker endpoint",
             choice="EKS",
             reason=(
                 f"The cluster's nodes stand anyway, so serving on them costs ${serving:,.2f} a month, most of it the "
-                f"load balancer's. An endpoint on one {TRAINING_TYPE} costs ${endpoint:,.2f}, idle or not."
+                f"load balancer's. An endpoint on one {ENDPOINT_TYPE} costs ${endpoint:,.2f}, idle or not."
             ),
             monthly_usd={"EKS": serving, "SageMaker endpoint": endpoint},
         )

@@ -315,6 +315,9 @@ TABLE: tuple[Row, ...] = (
     ),
     Row("watch", "logs: GetLogEvents", "log-group:*{prefix}*:log-stream:*"),
     Row("watch", "logs: DescribeLogGroups", "*", HERE),
+    # What jobs say; their groups are SageMaker's, one for all projects of an account.
+    Row("learning", "logs: DescribeLogStreams", "log-group:/aws/sagemaker/*"),
+    Row("learning", "logs: GetLogEvents", "log-group:/aws/sagemaker/*:log-stream:{prefix}-*"),
     Row(
         "watch",
         "cloudwatch: DeleteAlarms ListTagsForResource PutMetricAlarm TagResource UntagResource",

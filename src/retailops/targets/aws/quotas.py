@@ -11,7 +11,6 @@ from typing import Any
 from retailops.ports import Finding
 from retailops.targets.aws.network import ours
 from retailops.targets.aws.session import Session, code_of, translated
-from retailops.targets.aws.usage import TRAINING_TYPE
 
 _STANDARD = re.compile(r"^(a|c|d|h|i|im|is|m|r|t|z)\d")  # families that the two vCPU quotas count
 _ALIVE = [{"Name": "instance-state-name", "Values": ["pending", "running"]}]
@@ -67,8 +66,10 @@ def _limit(session: Session, quota: Quota) -> float | None:
 
 
 def _training(session: Session) -> Finding:
-    """Training isn't begun by `infra up`, so a quota of none is a warning."""
-    names = [f"{TRAINING_TYPE} for training job usage", f"{TRAINING_TYPE} for spot training job usage"]
+    """Jobs aren't begun by `infra up`, so a quota of none is a warning."""
+    training, other = session.settings.training.instance, session.settings.jobs.instance
+    names = [f"{training} for {way}training job usage" for way in ("", "spot ")]
+    names.append(f"{other} for processing job usage")
     found: dict[str, Mapping[str, Any]] = {}
     with translated("Asking for SageMaker's quotas"):
         pages = session.client("service-quotas").get_paginator("list_service_quotas")
@@ -82,7 +83,7 @@ def _training(session: Session) -> Finding:
         fix = "\n".join(_raise(session, "sagemaker", each["QuotaCode"], 1) for each in none)
         return Finding(check, "warning", ", ".join(f"{each['QuotaName']}: 0" for each in none), fix)
     if not found:
-        return Finding(check, "skipped", f"AWS tells no limit of {TRAINING_TYPE} here")
+        return Finding(check, "skipped", f"AWS tells no limit of {training} here")
     return Finding(check, "ok", ", ".join(f"{name}: {found[name]['Value']:g}" for name in names if name in found))
 
 

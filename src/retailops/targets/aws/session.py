@@ -90,6 +90,11 @@ def code_of(problem: Any) -> str:
     return str(problem.response.get("Error", {}).get("Code", ""))
 
 
+def is_throttled(problem: Any) -> bool:
+    """Whether AWS refused because of too many calls, which passes by itself."""
+    return code_of(problem) in _THROTTLED
+
+
 _EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
 _UNKNOWN = {"InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "AuthFailure"}
 _DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnauthorizedException"}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ipaddress
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from retailops.config import Folder, Section
 
@@ -38,6 +38,35 @@ class Usage(Section):
     rows_million: float = Field(2.7, ge=0, le=1e5, description="Transaction rows in the lake, in millions.")
 
 
+# x86-64 as the image is, and without GPUs, which nothing here would use.
+_INSTANCE = r"^ml\.[cmrt]\d(a|i)?d?n?\.\w+$"
+
+
+class Jobs(Section):
+    instance: str = Field("ml.m5.large", pattern=_INSTANCE, description="Instance type of ETL and batch scoring.")
+    volume_gb: int = Field(30, ge=1, le=16_384, description="Disk in GB: the rows, and what becomes of them.")
+    max_minutes: int = Field(120, ge=5, le=7200, description="Minutes after which a job is ended, whatever it does.")
+
+
+class Training(Section):
+    instance: str = Field("ml.m5.large", pattern=_INSTANCE, description="Instance type of training.")
+    volume_gb: int = Field(30, ge=1, le=16_384, description="Disk in GB.")
+    max_minutes: int = Field(240, ge=5, le=40_320, description="Minutes of training after which it is ended.")
+    spot: bool = Field(True, description="On spare capacity, about a third of the price; may be interrupted.")
+    max_wait_minutes: int = Field(
+        480,
+        ge=5,
+        le=40_320,
+        description="With spot: minutes for training and waiting together, at least max_minutes.",
+    )
+
+    @model_validator(mode="after")
+    def _waits_long_enough(self) -> Self:
+        if self.max_wait_minutes < self.max_minutes:
+            raise ValueError("max_wait_minutes counts waiting and training together: at least max_minutes")
+        return self
+
+
 class Settings(Section):
     region: str = Field("ap-southeast-1", pattern=r"^[a-z]{2}(-[a-z]+)+-\d$", description="Region of everything.")
     account: str = Field(
@@ -65,6 +94,11 @@ class Settings(Section):
     )
     kubernetes: str = Field("1.35", pattern=r"^1\.\d\d$", description="Kubernetes version, in EKS standard support.")
     nodes: Nodes = Field(_DEFAULTS, description="The cluster's nodes.")
+    registry_arn: str = Field(
+        "",
+        pattern=r"^(arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:\d{12}:model-package-group/[A-Za-z0-9-]+)?$",
+        description="Model package group of another account to read versions from; empty = the project's own.",
+    )
     alarm_email: str = Field(
         "",
         pattern=r"^([^@\s]+@[^@\s]+\.[^@\s]+)?$",
@@ -74,6 +108,13 @@ class Settings(Section):
     log_days: Literal[1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365] = Field(
         14, description="Days that logs are kept."
     )
+    image: str = Field(
+        "",
+        pattern=r"^(\S+[:@]\S+)?$",
+        description="Image of jobs, with tag or digest; empty = retailops-<version> in this project's repository.",
+    )
+    jobs: Jobs = Field(_DEFAULTS, description="The machine of ETL and batch scoring.")
+    training: Training = Field(_DEFAULTS, description="The machine of training.")
     query_limit_gb: float = Field(10, ge=0.01, le=1e5, description="GB that one query may scan before it is ended.")
     usage: Usage = Field(_DEFAULTS, description="What a month brings, for the price told beforehand.")
 

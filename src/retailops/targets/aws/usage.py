@@ -18,7 +18,6 @@ ETL_DPUS = 2
 ETL_MINUTES, ETL_MINUTES_A_MILLION = 3.0, 0.5
 
 # Billed from the start of the instance: it loads the image first.
-TRAINING_TYPE = "ml.m5.large"
 TRAINING_MINUTES, TRAINING_MINUTES_A_MILLION = 4.0, 0.5
 
 REQUESTS_A_LCU_HOUR = 90_000  # 25 new connections a second; a connection that is kept costs less
@@ -54,11 +53,13 @@ def _data(bill: Bill, settings: Settings, month: Month) -> None:
 
 
 def _training(bill: Bill, config: Config, month: Month) -> None:
-    declared, algorithms = config.settings("aws").usage, len(config.train.algorithms)
+    settings, algorithms = config.settings("aws"), len(config.train.algorithms)
+    declared, machine = settings.usage, settings.training
     minutes = TRAINING_MINUTES + TRAINING_MINUTES_A_MILLION * declared.rows_million
     hours = declared.training_runs * algorithms * minutes / 60 * month.used
     detail = f"{declared.training_runs:,g} runs of {algorithms} algorithms, about {minutes:.1f} minutes each"
-    bill.add("training", f"Training on spot, {TRAINING_TYPE}", f"sagemaker-spot.{TRAINING_TYPE}", hours, detail)
+    way, item = ("on spot", "sagemaker-spot") if machine.spot else ("on demand", "sagemaker")
+    bill.add("training", f"Training {way}, {machine.instance}", f"{item}.{machine.instance}", hours, detail)
 
 
 def _serving(bill: Bill, settings: Settings, month: Month) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import subprocess
@@ -15,8 +14,8 @@ from pathlib import Path
 from types import FrameType
 from typing import IO
 
-from retailops import files
-from retailops.errors import BY_CODE, Interrupted, RetailOpsError, TargetFailed
+from retailops import events, files
+from retailops.errors import Interrupted, RetailOpsError, TargetFailed
 from retailops.ports import Job, JobResult
 from retailops.progress import Progress
 from retailops.targets.local import processes
@@ -145,20 +144,9 @@ def _follow(stdout: IO[bytes] | None, log: IO[bytes], progress: Progress) -> Ret
     error = None
     for line in stdout or ():
         try:
-            event = json.loads(line)
-            name = event.pop("event")
-        except (ValueError, KeyError, AttributeError, TypeError):
+            error = events.pass_on(line, progress) or error
+        except events.NotAnEvent:
             log.write(line)
-            continue
-        if name == "error":
-            kind = BY_CODE.get(event["code"], RetailOpsError)
-            error = kind(event["what"], event["fix"], details=event["details"])
-        elif name == "stage":
-            progress.stage(event["text"], event["total"], event["unit"])
-        elif name == "advance":
-            progress.advance(event["done"])
-        elif name == "note":
-            progress.note(event["text"])
     return error
 
 
@@ -188,12 +176,7 @@ def _last_words(log: Path) -> list[str]:
     with log.open("rb") as file:
         file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
         lines = file.read().decode(errors="replace").splitlines()
-    if fatal := [line for line in lines if line.startswith("Fatal Python error")]:
-        return fatal[-1:]  # what follows are the stacks of all threads
-    starts = [number for number, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]
-    if starts:
-        lines = [line for line in lines[starts[-1] + 1 :] if not line.startswith(" ")]
-    return [line.rstrip()[:500] for line in lines if line.strip()][-3:]
+    return events.last_words(lines)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

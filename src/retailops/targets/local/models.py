@@ -9,17 +9,18 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from retailops import files
-from retailops.errors import TargetFailed
-from retailops.ports import ModelVersion, Run
+from retailops.errors import TargetFailed, UsageError
+from retailops.ports import PENDING, Approval, ModelVersion, Run
 from retailops.retail.bundle import MANIFEST, Bundle
 from retailops.targets.local.tracking import Mirror
 from retailops.targets.local.workspace import Workspace
 
-_EMPTY: dict[str, Any] = {"mirrored": {"runs": [], "versions": []}, "runs": [], "versions": []}
+_EMPTY: dict[str, Any] = {"mirrored": {"approvals": {}, "runs": [], "versions": []}, "runs": [], "versions": []}
 
 
 class LocalModels:
@@ -61,7 +62,25 @@ class LocalModels:
         """All versions, ascending from 1."""
         index = self._read()
         runs = {entry["id"]: entry for entry in index["runs"]}
-        return [ModelVersion(entry["version"], self._run(runs[entry["run"]])) for entry in index["versions"]]
+        return [
+            ModelVersion(entry["version"], self._run(runs[entry["run"]]), _approval(entry))
+            for entry in index["versions"]
+        ]
+
+    def decide(self, version: int, approval: Approval) -> ModelVersion:
+        """Note the decision beside the version, and mirror it."""
+        self._workspace.claim()
+        with files.lock(self._models / "lock", f"deciding about version {version}"):
+            index = self._read()
+            entry = next((each for each in index["versions"] if each["version"] == version), None)
+            if entry is None:
+                raise UsageError(f"There is no version {version}.", "List the versions: retailops models list")
+            known = _approval(entry)
+            if (known.status, known.reason) != (approval.status, approval.reason):
+                entry["approval"] = asdict(approval)
+                files.write_json(self._index, index)
+            self._mirror(index)
+        return self.versions()[version - 1]
 
     def _note(self, index: dict[str, Any], run: Run) -> Run:
         """The run as the index knows it, added if it didn't."""
@@ -77,6 +96,7 @@ class LocalModels:
             "id": run.id,
             "parameters": dict(run.parameters),
             "scorecard": dict(run.scorecard),
+            "tuned_by": run.tuned_by,
         }
         index["runs"].append(entry)
         files.write_json(self._index, index)
@@ -103,12 +123,15 @@ class LocalModels:
         done = index["mirrored"] if mirror.exists() else _EMPTY["mirrored"]
         runs = [self._run(entry) for entry in index["runs"]]
         versions = {entry["version"]: entry["run"] for entry in index["versions"]}
-        wanted = {"runs": [run.id for run in runs], "versions": list(versions)}
+        decided = {str(entry["version"]): entry["approval"] for entry in index["versions"] if "approval" in entry}
+        wanted = {"approvals": decided, "runs": [run.id for run in runs], "versions": list(versions)}
         if done == wanted:
             return
+        told = done.get("approvals", {})
         mirror.add(
             [run for run in runs if run.id not in done["runs"]],
             {version: run for version, run in versions.items() if version not in done["versions"]},
+            {int(version): Approval(**each) for version, each in decided.items() if told.get(version) != each},
         )
         files.write_json(self._index, index | {"mirrored": wanted})
 
@@ -133,7 +156,12 @@ class LocalModels:
             created=entry["created"],
             parameters=entry["parameters"],
             scorecard=entry["scorecard"],
+            tuned_by=entry.get("tuned_by", ""),
         )
+
+
+def _approval(entry: Mapping[str, Any]) -> Approval:
+    return Approval(**entry["approval"]) if "approval" in entry else PENDING
 
 
 def _version_of(index: Mapping[str, Any], bundle_hash: str) -> int | None:

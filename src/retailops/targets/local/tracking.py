@@ -22,13 +22,14 @@ from typing import TYPE_CHECKING, Any
 
 from retailops import environment, files
 from retailops.errors import TargetFailed
-from retailops.ports import Run
+from retailops.ports import Approval, Run
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 _LONGEST = 6000  # characters of a parameter's value that MLflow keeps
-RUN_TAG, VERSION_TAG = "retailops.run", "retailops.version"
+RUN_TAG, VERSION_TAG, TUNED_TAG = "retailops.run", "retailops.version", "retailops.tuned_by"
+APPROVAL_TAG = "retailops.approval"  # and .by, .at, .reason of it
 
 
 class Mirror:
@@ -42,9 +43,12 @@ class Mirror:
     def exists(self) -> bool:
         return self._database.exists()
 
-    def add(self, runs: Sequence[Run], versions: Mapping[int, str]) -> None:
+    def add(
+        self, runs: Sequence[Run], versions: Mapping[int, str], approvals: Mapping[int, Approval] | None = None
+    ) -> None:
         """Add these runs, and versions (number → our run id). What is there already is left as it is.
 
+        approvals: number → what was decided about a version, as its tags; a later decision replaces an earlier one.
         TargetFailed when the database can't be used; nothing is lost then, since it can be made again.
         """
         with self._client() as client:
@@ -54,6 +58,8 @@ class Mirror:
                     self._add_run(client, experiment, run)
             for version, run_id in versions.items():
                 self._add_version(client, version, self._found(client, experiment, run_id))
+            for version, approval in (approvals or {}).items():
+                self._tag(client, version, approval)
 
     @contextmanager
     def _client(self) -> Iterator[MlflowClient]:
@@ -118,6 +124,7 @@ class Mirror:
 
         at = round(datetime.fromisoformat(run.created).timestamp() * 1000)
         tags = {"algorithm": run.algorithm, "bundle": run.bundle_hash, "dataset": run.dataset, RUN_TAG: run.id}
+        tags |= {TUNED_TAG: run.tuned_by} if run.tuned_by else {}
         made = client.create_run(experiment, start_time=at, tags=tags, run_name=run.id)
         metrics = [Metric(name, value, at, 0) for name, value in numbers(run.scorecard).items()]
         parameters = [Param(name, text) for name, text in texts(run.parameters).items()]
@@ -142,6 +149,16 @@ class Mirror:
             return
         source = f"{run.info.artifact_uri}/bundle"
         client.create_model_version(self._project, source, run.info.run_id, tags={VERSION_TAG: str(version)})
+
+    def _tag(self, client: MlflowClient, version: int, approval: Approval) -> None:
+        """MLflow counts versions by itself, so ours is found by its tag."""
+        for entry in client.search_model_versions(f"name = '{self._project}'"):
+            if entry.tags.get(VERSION_TAG) == str(version):
+                client.set_model_version_tag(self._project, entry.version, APPROVAL_TAG, approval.status)
+                for name in ("by", "at", "reason"):
+                    client.set_model_version_tag(
+                        self._project, entry.version, f"{APPROVAL_TAG}.{name}", getattr(approval, name)
+                    )
 
 
 def _open(database: Path) -> MlflowClient:
