@@ -11,13 +11,22 @@ from pathlib import Path
 import psutil
 import pytest
 
-from retailops import targets
+from retailops import config, targets
 from retailops.errors import ConfigError, TargetFailed
 from retailops.ports import Target
 from retailops.progress import Silent
 from retailops.targets.local.workspace import FOLDERS, Workspace
 
 COMMAND = Path(__file__).with_name("retailops_toy_command.py")
+
+
+@pytest.fixture
+def target(project: Path) -> Target:
+    """The local one alone: what other targets make is theirs to test."""
+    (project / "retail.yaml").write_text("version: 1\n")
+    return targets.open_target(
+        config.load(project / "retail.yaml", targets=targets.settings(), algorithms=["xgboost"], environ={})
+    )
 
 
 @pytest.fixture
@@ -140,8 +149,6 @@ def test_precious_folders_are_refused(project: Path, name: str) -> None:
     (project / "repository" / ".git").mkdir(parents=True)
     path = project / "retail.yaml"
     path.write_text(f"version: 1\nlocal: {{workspace: '{name}'}}\n")
-    from retailops import config
-
     loaded = config.load(path, targets=targets.settings(), algorithms=["xgboost"], environ={})
     target = targets.open_target(loaded)
     with pytest.raises(ConfigError, match=r"local\.workspace"):
@@ -151,8 +158,6 @@ def test_precious_folders_are_refused(project: Path, name: str) -> None:
 
 
 def test_a_workspace_behind_a_link_works_and_the_link_stays(target: Target, project: Path, tmp_path: Path) -> None:
-    from retailops import config
-
     (tmp_path / "big disk").mkdir()
     (project / ".retailops").symlink_to(tmp_path / "big disk" / "ws", target_is_directory=True)
     loaded = config.load(project / "retail.yaml", targets=targets.settings(), algorithms=["xgboost"], environ={})
