@@ -1,4 +1,4 @@
-"""Ends that moto doesn't see: a trail deleted by its ARN, a workgroup asked for after its end."""
+"""Ends that moto doesn't see: a trail deleted by its ARN, a workgroup asked for after its end, or changed."""
 
 from __future__ import annotations
 
@@ -30,4 +30,18 @@ def workgroup(request: Request) -> Response | None:
     return Response(json.dumps(says).encode(), 400)
 
 
-HOOKS: list[Hook] = [trail, workgroup]
+def changed_workgroup(request: Request) -> Response | None:
+    """moto can't change one. Settings come as updates of those of before."""
+    if request.target != "AmazonAthena.UpdateWorkGroup":
+        return None
+    asked = json.loads(request.body)
+    group = athena_backends[DEFAULT_ACCOUNT_ID][request.region].work_groups[asked["WorkGroup"]]
+    updates = dict(asked.get("ConfigurationUpdates", {}))
+    if "ResultConfigurationUpdates" in updates:
+        updates["ResultConfiguration"] = updates.pop("ResultConfigurationUpdates")
+    group.configuration = {**group.configuration, **updates}
+    group.description = asked.get("Description", group.description)
+    return Response(b"{}")
+
+
+HOOKS: list[Hook] = [trail, workgroup, changed_workgroup]

@@ -168,6 +168,40 @@ def test_ctrl_c_ends_terraform_in_order_and_a_second_run_converges(
     assert module(2).plan(Silent()) == []
 
 
+DEPOSED = """
+variable "size" { type = number }
+resource "terraform_data" "kept" {
+  triggers_replace = var.size
+  lifecycle { create_before_destroy = true }
+}
+resource "terraform_data" "user" {
+  triggers_replace = terraform_data.kept.id
+  provisioner "local-exec" {
+    command = var.size == 1 ? "true" : "test -e allowed"
+  }
+}
+"""
+
+
+def test_what_was_replaced_and_not_yet_removed_counts_as_half_made(
+    tmp_path: Path, module: Callable[[int], Terraform]
+) -> None:
+    def terraform(size: int) -> Terraform:
+        made = module(size)
+        (tmp_path / "main.tf").write_text(DEPOSED)
+        made.plan(Silent())
+        return made
+
+    list(terraform(1).apply(Silent()))
+    with pytest.raises(TargetFailed, match="test -e allowed"):
+        list(terraform(2).apply(Silent()))
+    rest = {each.address: each for each in terraform(2).plan(Silent())}["terraform_data.kept"]
+    assert (rest.actions, rest.half_made) == (("delete",), True)
+    (tmp_path / "allowed").touch()
+    list(terraform(2).apply(Silent()))
+    assert terraform(2).plan(Silent()) == []
+
+
 # A Terraform that needs long for its step: the first Ctrl-C it takes as a wish, the second ends it.
 SLOW = """
 import signal, sys, time

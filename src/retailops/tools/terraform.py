@@ -33,7 +33,7 @@ class ResourceChange:
     name: str  # what it is called outside of Terraform, as far as the plan knows; else its name in the module
     actions: tuple[str, ...]
     drifted: bool  # what stands differs from what Terraform built
-    half_made: bool  # a run that was cut off left it so, and it is made anew
+    half_made: bool  # a run that was cut off left it so, or left what it had already replaced
     attributes: frozenset[str] = frozenset()  # of an update: what differs, by name; values may be secret
     after: Mapping[str, Any] = field(
         default_factory=dict, repr=False, compare=False
@@ -157,7 +157,7 @@ def _changes(plan: Mapping[str, Any]) -> list[ResourceChange]:
             name=_name(each),
             actions=tuple(each["change"]["actions"]),
             drifted=each["address"] in drifted,
-            half_made=each.get("action_reason") == "replace_because_tainted",
+            half_made=each.get("action_reason") == "replace_because_tainted" or "deposed" in each,
             attributes=_differing(each["change"]),
             after=each["change"].get("after") or {},
         )

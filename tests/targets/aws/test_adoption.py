@@ -114,3 +114,43 @@ def test_routes_and_tables_of_subnets_are_found_in_their_table(tmp_path: Path, s
         "aws_route.internet": f"{table}_0.0.0.0/0",
         'aws_route_table_association.public["a"]': f"{subnet}/{table}",
     }
+
+
+@pytest.mark.slow
+def test_ways_of_a_table_that_is_taken_in_itself_follow(tmp_path: Path, swift: Session, aws: Emulator) -> None:
+    ec2 = aws.client("ec2")
+    network = ec2.create_vpc(CidrBlock="10.20.0.0/16")["Vpc"]["VpcId"]
+    gateway = ec2.create_internet_gateway()["InternetGateway"]["InternetGatewayId"]
+    ec2.attach_internet_gateway(VpcId=network, InternetGatewayId=gateway)
+    tags = {**OURS, "Name": f"{PREFIX}-public"}
+    specification = {"ResourceType": "route-table", "Tags": tag_list(tags)}
+    table = ec2.create_route_table(VpcId=network, TagSpecifications=[specification])["RouteTable"]["RouteTableId"]
+    ec2.create_route(RouteTableId=table, DestinationCidrBlock="0.0.0.0/0", GatewayId=gateway)
+    whole, way = creating("aws_route_table.public", tags_all=tags), "aws_route.internet"
+    assert adopted(tmp_path, swift, whole, creating(way, destination_cidr_block="0.0.0.0/0")) == {whole.address: table}
+    known = creating(way, route_table_id=table, destination_cidr_block="0.0.0.0/0")
+    assert adoption.follow(tmp_path, swift, [known]) == 1
+    written = json.loads((tmp_path / "adopt.tf.json").read_text())["import"]
+    assert {each["to"]: each["id"] for each in written} == {whole.address: table, way: f"{table}_0.0.0.0/0"}
+
+
+@pytest.mark.slow
+def test_a_launch_template_and_a_trail_are_found_by_their_names(
+    tmp_path: Path, swift: Session, aws: Emulator, garden: Garden
+) -> None:
+    garden.bucket(f"{PREFIX}-trail-{aws.account}")
+    made = aws.client("cloudtrail").create_trail(
+        Name=PREFIX, S3BucketName=f"{PREFIX}-trail-{aws.account}", TagsList=tag_list(OURS)
+    )
+    template = aws.client("ec2").create_launch_template(
+        LaunchTemplateName=f"{PREFIX}-node",
+        LaunchTemplateData={"InstanceType": "t3.small"},
+        TagSpecifications=[{"ResourceType": "launch-template", "Tags": tag_list(OURS)}],
+    )["LaunchTemplate"]["LaunchTemplateId"]
+    found = adopted(
+        tmp_path,
+        swift,
+        creating("aws_cloudtrail.main", name=PREFIX),
+        creating("aws_launch_template.node", name=f"{PREFIX}-node"),
+    )
+    assert found == {"aws_cloudtrail.main": made["TrailARN"], "aws_launch_template.node": template}

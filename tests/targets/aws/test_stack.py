@@ -237,6 +237,17 @@ def test_a_plan_that_would_lose_data_is_refused(stack: Stack) -> None:
     assert stack.client("eks").describe_cluster(name=PREFIX)["cluster"]["status"] == "ACTIVE"
 
 
+def test_a_lost_state_is_made_again_from_what_stands(stack: Stack) -> None:
+    networks = stack.client("ec2").describe_vpcs()["Vpcs"]
+    keys = stack.client("kms").list_keys()["Keys"]
+    stack.client("s3").delete_object(Bucket=f"{PREFIX}-tfstate-{stack.aws.account}", Key="infra/terraform.tfstate")
+    done = stack.run("infra", "up", "--yes")
+    assert "replace" not in {change["action"] for change in done["changes"]}
+    assert stack.client("ec2").describe_vpcs()["Vpcs"] == networks
+    assert stack.client("kms").list_keys()["Keys"] == keys
+    assert stack.run("infra", "status")["result"]["drift"] == []
+
+
 def test_parked_nothing_is_paid_by_the_hour_but_the_cluster_and_awake_it_is_as_before(stack: Stack) -> None:
     stack.run("park", "--yes")
     assert _groups(stack) == [] and _nats(stack) == []

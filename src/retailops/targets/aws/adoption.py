@@ -37,13 +37,24 @@ _WITH_CLUSTER = ("node group", "EKS add-on")  # and these as cluster:name
 
 def prepare(module: Path, session: Session, planned: Sequence[ResourceChange], progress: Progress) -> int:
     """Write import blocks for what is planned to be created and stands. Returns how many; none leaves no file."""
-    creating = [each for each in planned if each.actions == ("create",)]
-    blocks = [{"to": address, "id": identity} for address, identity in _standing(session, creating, progress)]
-    if blocks:
-        files.write_json(module / _FILE, {"import": blocks})
-    else:
-        over(module)
-    return len(blocks)
+    return _write(module, [], _standing(session, _created(planned), progress))
+
+
+def follow(module: Path, session: Session, planned: Sequence[ResourceChange]) -> int:
+    """Add blocks for parts of what is taken in, which can be told only now that their wholes are known."""
+    before = files.read_json(module / _FILE)["import"]
+    return _write(module, before, _ways(Account(session), _created(planned)))
+
+
+def _created(planned: Sequence[ResourceChange]) -> list[ResourceChange]:
+    return [each for each in planned if each.actions == ("create",)]
+
+
+def _write(module: Path, before: list[dict[str, str]], found: Iterator[tuple[str, str]]) -> int:
+    more = [{"to": address, "id": identity} for address, identity in found]
+    if more:
+        files.write_json(module / _FILE, {"import": [*before, *more]})
+    return len(more)
 
 
 def over(module: Path) -> None:

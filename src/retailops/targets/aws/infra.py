@@ -153,6 +153,8 @@ class AwsInfra:
         if count:
             progress.note(f"{count} stand already, without being in the state: they are taken in.")
             found = self._bench.terraform.plan(progress, inherit=[lock])
+            if adoption.follow(self._bench.module, self._session, found):
+                found = self._bench.terraform.plan(progress, inherit=[lock])
         return found
 
     def _variables(self, terms: Terms) -> dict[str, Any]:

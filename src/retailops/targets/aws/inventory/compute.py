@@ -129,7 +129,7 @@ MACHINES = (
         "launch template",
         "launch-template",
         "describe_launch_templates",
-        "LaunchTemplates[0].{tags: Tags, detail: LaunchTemplateName}",
+        "LaunchTemplates[0].{tags: Tags, name: LaunchTemplateName}",
         "LaunchTemplateIds",
         terraform="aws_launch_template",
         remove="delete-launch-template --launch-template-id",

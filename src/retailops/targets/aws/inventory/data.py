@@ -41,7 +41,8 @@ def trail(account: Account, id: str) -> Facts | None:
     trails = account.client("cloudtrail")
     for found in trails.describe_trails(trailNameList=[id], includeShadowTrails=False)["trailList"]:
         tags = trails.list_tags(ResourceIdList=[found["TrailARN"]])["ResourceTagList"]
-        return {"tags": tags[0]["TagsList"] if tags else None, "detail": f"writes to {found['S3BucketName']}"}
+        written = f"writes to {found['S3BucketName']}"
+        return {"arn": found["TrailARN"], "tags": tags[0]["TagsList"] if tags else None, "detail": written}
     return None
 
 
