@@ -64,6 +64,9 @@ def test_run_serves_what_it_registered_and_the_monitor_sees_drift(open_project, 
 def test_a_second_run_skips_and_teardown_leaves_the_users_files_alone(open_project, synthetic_csvs, tmp_path):
     target = open_project()
     before = {path.name: path.read_bytes() for path in synthetic_csvs.iterdir()}
+    half = run.run(target, QUIET, "train")
+    assert [row["stage"] for row in half.result["stages"]] == ["infra", "etl", "train"]
+    assert target.models.versions() == [] and target.serving.endpoint() is None
     run.run(target, QUIET)
     again = run.run(target, QUIET)
     assert {row["stage"] for row in again.result["stages"] if row["skipped"]} >= {"infra", "etl", "train"}

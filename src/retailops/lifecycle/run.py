@@ -13,6 +13,7 @@ from retailops.progress import Progress
 
 Found = dict[str, dict[str, Any]]  # stage → the result of it
 Stage = Callable[[Target, Found, Progress], Outcome]
+LAST = "deploy"
 
 STAGES: dict[str, Stage] = {
     "infra": lambda target, found, progress: infra.up(target, progress),
@@ -20,19 +21,29 @@ STAGES: dict[str, Stage] = {
     "train": lambda target, found, progress: train.train(target, None, progress),
     "register": lambda target, found, progress: register.register(target, None, progress),
     # What was just registered, which needn't be the newest: a bundle that is known keeps its version.
-    "deploy": lambda target, found, progress: deploy.deploy(target, found["register"]["version"], progress),
+    LAST: lambda target, found, progress: deploy.deploy(target, found["register"]["version"], progress),
 }
 
 
-def run(target: Target, progress: Progress) -> Outcome:
-    """Every stage in order. Stops at the first gate that fails, with what the stages before it found."""
-    able(target)
+# stage → what of the target it can't do without
+NEEDS: dict[str, Callable[[Target], object]] = {
+    "infra": lambda target: target.infra.apply,
+    "etl": lambda target: (target.lake.put, target.jobs.run),
+    "train": lambda target: target.jobs.run,
+    "register": lambda target: target.models.add,
+    LAST: lambda target: target.serving.roll_out,
+}
+
+
+def run(target: Target, progress: Progress, until: str = LAST) -> Outcome:
+    """Every stage in order, the last being `until`. Stops at the first gate that fails, with what was found before."""
+    able(target, until)
     rows: list[dict[str, Any]] = []
     found: Found = {}
-    for name, stage in STAGES.items():
+    for name in up_to(until):
         progress.note(f"{name} …")
         start = time.monotonic()
-        outcome = stage(target, found, progress)
+        outcome = STAGES[name](target, found, progress)
         found[name] = outcome.result
         skipped = bool(outcome.result.get("reused")) or (name == "infra" and not outcome.changes)
         rows.append(
@@ -45,13 +56,22 @@ def run(target: Target, progress: Progress) -> Outcome:
         )
         if outcome.failed:
             return Outcome(_summary(rows, found), failed=outcome.failed)
-    request = sample_request(target, found["deploy"]["endpoint"]["version"])
+    if LAST not in found:
+        return Outcome(_summary(rows, found))
+    request = sample_request(target, found[LAST]["endpoint"]["version"])
     return Outcome({**_summary(rows, found), "request": request})
 
 
-def able(target: Target) -> None:
+def able(target: Target, until: str = LAST) -> None:
     """Unsupported where a port is missing: said before infrastructure is paid for that nothing can run on."""
-    _ = target.lake.put, target.jobs.run, target.models.add, target.serving.roll_out
+    for name in up_to(until):
+        NEEDS[name](target)
+
+
+def up_to(last: str) -> list[str]:
+    """The stages until `last`, which is among them."""
+    names = [*STAGES]
+    return names[: names.index(last) + 1]
 
 
 def _summary(rows: list[dict[str, Any]], found: Found) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from emulator import Emulator
+from emulator import Emulator, Executor
 from emulator.recording import recorded
 from retailops import config as configuration
 from retailops import targets
@@ -47,8 +47,8 @@ class Stack:
     environment: dict[str, str]
     asked: set[str]  # IAM actions, of everything that was called
 
-    def start(self, *words: str, folder: Path | None = None) -> subprocess.Popen[str]:
-        command = [sys.executable, "-m", "retailops", *words, "--target", "aws", "--json"]
+    def start(self, *words: str, folder: Path | None = None, target: str = "aws") -> subprocess.Popen[str]:
+        command = [sys.executable, "-m", "retailops", *words, "--target", target, "--json"]
         return subprocess.Popen(
             command,
             cwd=folder or self.folder,
@@ -59,9 +59,9 @@ class Stack:
             text=True,
         )
 
-    def run(self, *words: str, code: int = 0, folder: Path | None = None) -> dict[str, Any]:
+    def run(self, *words: str, code: int = 0, folder: Path | None = None, target: str = "aws") -> dict[str, Any]:
         """The one JSON object of a command line that must end with `code`."""
-        process = self.start(*words, folder=folder)
+        process = self.start(*words, folder=folder, target=target)
         out, err = process.communicate()
         assert process.returncode == code, f"{words}\n{out[-3000:]}\n{err[-3000:]}"
         found: dict[str, Any] = json.loads(out)
@@ -246,6 +246,25 @@ def test_a_lost_state_is_made_again_from_what_stands(stack: Stack) -> None:
     assert stack.client("ec2").describe_vpcs()["Vpcs"] == networks
     assert stack.client("kms").list_keys()["Keys"] == keys
     assert stack.run("infra", "status")["result"]["drift"] == []
+
+
+def test_the_life_up_to_a_version_is_the_one_of_a_laptop(stack: Stack, synthetic_csvs: Path, tmp_path: Path) -> None:
+    (tmp_path / "retail.yaml").write_text(
+        f"project: {{owner: data-team}}\ndata: {{input: {synthetic_csvs}}}\n"
+        "train: {algorithms: [decision_tree, xgboost]}\naws: {alarm_email: team@example.com}\n"
+    )
+    with Executor(stack.aws, tmp_path / "machines") as machines:
+        there = stack.run("run", "--until", "register", "--yes", folder=tmp_path)["result"]
+        assert len(machines.runs) == 2
+        again = stack.run("run", "--until", "register", "--yes", folder=tmp_path)["result"]
+        assert len(machines.runs) == 2, "what is done isn't done again"
+    here = stack.run("run", "--until", "register", "--yes", folder=tmp_path, target="local")["result"]
+    assert there["etl"]["dataset"] == here["etl"]["dataset"]
+    assert there["etl"]["rows"] == here["etl"]["rows"]
+    for found in ("runs", "scorecards", "baselines"):
+        assert there["train"][found] == here["train"][found], found
+    assert there["register"]["version"] == again["register"]["version"] == here["register"]["version"] == 1
+    assert [row["stage"] for row in again["stages"] if row["skipped"]] == ["infra", "etl", "train", "register"]
 
 
 def test_parked_nothing_is_paid_by_the_hour_but_the_cluster_and_awake_it_is_as_before(stack: Stack) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from typer import Option
@@ -17,6 +17,10 @@ Keep = Annotated[
 Expired = Annotated[
     bool, Option("--expired", help="For a scheduler: only when infra up --expires is over; else nothing is done.")
 ]
+Until = Annotated[
+    Literal["infra", "etl", "train", "register", "deploy"],
+    Option("--until", help="The last stage to do; all by default."),
+]
 
 
 def register(app: typer.Typer) -> None:
@@ -24,15 +28,16 @@ def register(app: typer.Typer) -> None:
     command(app, "teardown")(teardown)
 
 
-def run(call: Call) -> Answer:
+def run(call: Call, until: Until = "deploy") -> Answer:
     """Go the whole way: data, models, a live API. What is done already is skipped."""
     from retailops.cli.views import whole as views
     from retailops.lifecycle import run
     from retailops.ports import AS_IT_STANDS
 
-    run.able(call.target)
+    run.able(call.target, until)
     call.confirm_build(AS_IT_STANDS)
-    return Answer(run.run(call.target, call.progress), views.summary, next="retailops status")
+    after = "retailops status" if until == run.LAST else "retailops run"
+    return Answer(run.run(call.target, call.progress, until), views.summary, next=after)
 
 
 def teardown(call: Call, keep: Keep = None, expired: Expired = False) -> Answer:
