@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
+import socket
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
@@ -22,6 +24,7 @@ from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoReque
 from werkzeug.serving import make_server
 
 REGION = "ap-southeast-1"
+_PATIENCE_S = 2.0  # until a client that has its answer hangs up
 ADDITIONS: tuple[str, ...] = (  # modules of this package whose HOOKS complete moto
     "budget_reads",
     "eks_addons",
@@ -88,7 +91,7 @@ class Emulator:
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._additions: list[Hook] = [hook for name in ADDITIONS for hook in import_module(f"emulator.{name}").HOOKS]
         self.hooks: list[Hook] = []
-        self._server = make_server("127.0.0.1", 0, self._serve, threaded=True, request_handler=MotoRequestHandler)
+        self._server = make_server("127.0.0.1", 0, self._serve, threaded=True, request_handler=_Polite)
         self._thread = Thread(target=self._server.serve_forever, daemon=True)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
 
@@ -151,6 +154,19 @@ class Emulator:
                     start_response(f"{response.status} Emulated", [*headers.items()])
                     return [response.body]
         return self._moto(environ, start_response)
+
+
+class _Polite(MotoRequestHandler):
+    """Leaves last: a connection that is closed before the answer was taken may be reset on a crowded machine, and then
+    an SDK asks again for what it has already got."""
+
+    def finish(self) -> None:
+        super().finish()
+        with contextlib.suppress(OSError):  # the client was quicker
+            self.connection.shutdown(socket.SHUT_WR)
+            self.connection.settimeout(_PATIENCE_S)
+            while self.connection.recv(65536):
+                pass
 
 
 @cache

@@ -21,6 +21,7 @@ import pytest
 
 from emulator import Emulator, Executor
 from emulator.recording import recorded
+from emulator.server import Request, Response
 from retailops import config as configuration
 from retailops import targets
 from retailops.targets.aws import permissions
@@ -235,6 +236,27 @@ def test_a_plan_that_would_lose_data_is_refused(stack: Stack) -> None:
     assert "--allow-replace" in refused["error"]["fix"]
     (stack.folder / "retail.yaml").write_text(text)
     assert stack.client("eks").describe_cluster(name=PREFIX)["cluster"]["status"] == "ACTIVE"
+
+
+def test_what_was_made_although_the_answer_got_lost_is_taken_in(stack: Stack) -> None:
+    budgets = stack.client("budgets")
+    where = {"AccountId": stack.aws.account, "BudgetName": f"{PREFIX}-monthly"}
+    budgets.delete_budget(**where)
+    lost: list[dict[str, Any]] = []
+
+    def lose_the_first(request: Request) -> Response | None:
+        """Make it, and fail: the provider asks again and is told that it exists."""
+        if not request.target.endswith(".CreateBudget") or lost:
+            return None
+        lost.append(json.loads(request.body))
+        budgets.create_budget(AccountId=stack.aws.account, Budget=lost[0]["Budget"])
+        return Response(b"{}", 500)
+
+    stack.aws.answer(lose_the_first)
+    stack.run("infra", "up", "--yes")
+    assert lost, "the budget was made again"
+    assert budgets.describe_budget(**where)["Budget"]["BudgetName"] == f"{PREFIX}-monthly"
+    assert stack.run("infra", "status")["result"]["drift"] == []
 
 
 def test_a_lost_state_is_made_again_from_what_stands(stack: Stack) -> None:

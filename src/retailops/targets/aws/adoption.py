@@ -6,11 +6,13 @@ what a plan would create finds its like among it, by tag or by name.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 from retailops import files
+from retailops.errors import TargetFailed
 from retailops.progress import Progress
 from retailops.targets.aws import built
 from retailops.targets.aws.inventory.account import Account
@@ -21,6 +23,7 @@ from retailops.targets.aws.session import Session
 from retailops.tools.terraform import ResourceChange
 
 _FILE = "adopt.tf.json"
+_STANDS = re.compile(r"AlreadyExists|already exists|already in use|AlreadyOwned|ResourceInUse|Duplicate")
 _NAMES = (
     "name",
     "bucket",
@@ -55,6 +58,16 @@ def _write(module: Path, before: list[dict[str, str]], found: Iterator[tuple[str
     if more:
         files.write_json(module / _FILE, {"import": [*before, *more]})
     return len(more)
+
+
+def pending(module: Path) -> bool:
+    """Whether the last plan takes something in."""
+    return (module / _FILE).exists()
+
+
+def may_help(problem: TargetFailed) -> bool:
+    """Whether AWS refused to create what it has: the answer to a first request got lost, say, and it was sent again."""
+    return bool(_STANDS.search(problem.what))
 
 
 def over(module: Path) -> None:

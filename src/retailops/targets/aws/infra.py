@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import retailops
-from retailops.errors import GateFailed, NotReady
+from retailops.errors import GateFailed, NotReady, TargetFailed
 from retailops.ports import AS_IT_STANDS, Change, Standing, Terms
 from retailops.progress import SILENT, Progress
 from retailops.targets.aws import adoption, built
@@ -62,8 +62,7 @@ class AwsInfra:
             if terms.parked:
                 Parking(self._session, self._state).park(progress)
             if found:
-                events = self._bench.terraform.apply(progress, inherit=[lock])
-                self._carry_out(events, len(found), _title(found), progress)
+                self._build(found, terms, progress, lock)
             adoption.over(self._bench.module)
             if not wanted["parked"]:
                 Parking(self._session, self._state).wake(progress)
@@ -156,6 +155,19 @@ class AwsInfra:
             if adoption.follow(self._bench.module, self._session, found):
                 found = self._bench.terraform.plan(progress, inherit=[lock])
         return found
+
+    def _build(self, found: list[ResourceChange], terms: Terms, progress: Progress, lock: int) -> None:
+        """Carry the plan out. What turns out to stand already is taken in, and the rest goes on: once."""
+        try:
+            self._carry_out(self._bench.terraform.apply(progress, inherit=[lock]), len(found), _title(found), progress)
+        except TargetFailed as problem:
+            if not adoption.may_help(problem):
+                raise
+            rest = self._plan(terms, progress, lock, connected=True)
+            if not adoption.pending(self._bench.module):
+                raise
+            _refuse_losses(rest, terms)
+            self._carry_out(self._bench.terraform.apply(progress, inherit=[lock]), len(rest), _title(rest), progress)
 
     def _variables(self, terms: Terms) -> dict[str, Any]:
         before = self._state.record().get("variables", {}) if self._state.exists() else {}
