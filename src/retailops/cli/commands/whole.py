@@ -19,7 +19,7 @@ Expired = Annotated[
 ]
 Until = Annotated[
     Literal["infra", "etl", "train", "register", "deploy"],
-    Option("--until", help="The last stage to do; all by default."),
+    Option("--until", metavar="STAGE", help="The last stage to do: infra, etl, train, register or deploy."),
 ]
 
 
