@@ -109,6 +109,19 @@ def test_etl_counts_add_up(project):
     assert re.fullmatch("[0-9a-f]{16}", result["dataset"])
 
 
+def test_features_are_published_and_can_be_shown(project, synthetic_csvs):
+    listed = retailops(project, "features", "list")["result"]["groups"]
+    assert {row["group"] for row in listed if row["live"]} == {"product", "store", "customer"}
+    for row in listed:
+        assert row["live"]["records"] == row["live"]["written"] + sum(row["live"]["rejected"].values())
+    assert set(retailops(project, "status")["result"]["features"]) == {"product", "store", "customer"}
+    with min(synthetic_csvs.glob("*.csv")).open(newline="") as file:
+        first = next(csv.DictReader(file))
+    shown = retailops(project, "features", "show", "product", first["PROD_CODE"])["result"]
+    assert shown["features"]["category"] == first["PROD_CODE_10"]
+    assert retailops(project, "features", "show", "product", "PRD-none", code=2)["error"]["code"] == 2
+
+
 def test_train_gives_a_scorecard_for_each_algorithm(project):
     result = retailops(project, "train", "--algo", "all")["result"]
     assert sorted(result["scorecards"]) == sorted(ALGORITHMS)
@@ -239,6 +252,7 @@ COMMANDS = [
     "deploy",
     "status",
     "monitor",
+    "features list",
 ]
 
 

@@ -6,7 +6,7 @@ from typing import NoReturn, cast
 
 from retailops.config import Config
 from retailops.errors import Unsupported
-from retailops.ports import Serving, Target, Watch
+from retailops.ports import Features, Serving, Target, Watch
 
 
 class NotYet:
@@ -42,6 +42,7 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
         config=config,
         lake=AwsLake(mirror),
         jobs=AwsJobs(session, mirror),
+        features=cast(Features, NotYet("feature store")),
         models=AwsModels(mirror, Packages(session)),
         serving=cast(Serving, NotYet("serving")),
         watch=cast(Watch, NotYet("monitoring")),
