@@ -132,7 +132,7 @@ class Job:
     `key` names the result: the same key means the same output, so a finished job isn't run again.
     """
 
-    kind: Literal["etl", "train", "tune", "predict"]
+    kind: Literal["etl", "features", "train", "tune", "predict"]
     key: str
     inputs: Mapping[str, Path]
     parameters: Mapping[str, Any]

@@ -82,7 +82,7 @@ def test_run_goes_all_the_way_and_says_how_to_ask(project):
     assert document["ok"] is True
     assert document["target"] == "local"
     result = document["result"]
-    assert [row["stage"] for row in result["stages"]] == ["infra", "etl", "train", "register", "deploy"]
+    assert [row["stage"] for row in result["stages"]] == ["infra", "etl", "features", "train", "register", "deploy"]
     assert all(row["ok"] for row in result["stages"])
     assert {"accuracy", "macro F1"} <= {gate["name"] for gate in result["gates"]}
     request = urllib.request.Request(

@@ -23,8 +23,18 @@ ROOT = Path(__file__).parents[2]
 TERRAFORM = ROOT / "templates" / "aws" / "infra" / "learning.tf"
 
 
-def dataset(folder: Path, rows: list[dict[str, str]]) -> Dataset:
-    return etl.run(write(folder / "in.csv", rows), folder / "out", etl.EtlOptions(), Silent())
+def of(folder: Path, rows: list[dict[str, str]]) -> Path:
+    """The folder of the records that come of these rows."""
+    return records_of(etl.run(write(folder / "in.csv", rows), folder / "out", etl.EtlOptions(), Silent()), folder)
+
+
+def records_of(dataset: Dataset, folder: Path) -> Path:
+    output = folder / "records"
+    output.mkdir()
+    parameters = {"threads": 1, "memory_mb": 300}
+    told = records.job({"dataset": dataset.folder}, output, parameters, Silent())["records"]
+    assert told == {path.stem: len(read(path)) for path in output.iterdir()}
+    return output
 
 
 def read(path: Path, order: str = "ALL") -> list[tuple[Any, ...]]:
@@ -46,14 +56,14 @@ def test_a_customer_s_record_counts_each_day_once_it_is_over(tmp_path: Path) -> 
         row(5, 9, CUST_CODE="", CUST_PRICE_SENSITIVITY="", CUST_LIFESTAGE=""),  # nobody
         row(6, 5, CUST_CODE="CUST0000000007", CUST_LIFESTAGE=""),
     ]
-    made = dataset(tmp_path, rows)
-    assert read(made.features("customer")) == [
+    made = of(tmp_path, rows)
+    assert sorted(path.name for path in made.iterdir()) == ["customer.parquet", "store.parquet"]
+    assert read(made / "customer.parquet") == [
         ("CUST0000000007", end(10), 1, None, 515),
         ("CUST0000000042", end(10), 2, "YA", 115 + 215 + 315),
         ("CUST0000000042", end(11), 3, "YA", 115 + 215 + 315 + 115),
         ("CUST0000000042", end(24), 4, "OF", 115 + 215 + 315 + 115 + 115),
     ]
-    assert made.manifest["features"] == {"customer": 4, "store": 1}
 
 
 def test_a_store_has_a_record_for_its_first_day_and_for_each_change(tmp_path: Path) -> None:
@@ -63,7 +73,7 @@ def test_a_store_has_a_record_for_its_first_day_and_for_each_change(tmp_path: Pa
         row(number, 1, SHOP_DATE=20060400 + day, SHOP_WEEKDAY=weekday, STORE_FORMAT=format_)
         for number, ((day, weekday), format_) in enumerate(zip(days, formats, strict=True))
     ]
-    assert read(dataset(tmp_path, rows).features("store")) == [
+    assert read(of(tmp_path, rows) / "store.parquet") == [
         ("STORE00001", end(10), "MS", "E02"),
         ("STORE00001", end(12), "LS", "E02"),
         ("STORE00001", end(13), "MS", "E02"),
@@ -72,23 +82,24 @@ def test_a_store_has_a_record_for_its_first_day_and_for_each_change(tmp_path: Pa
 
 def test_the_same_rows_in_another_order_give_the_same_records(tmp_path: Path) -> None:
     rows = [row(basket, product) for basket in range(40) for product in range(1, 4)]
-    first, second = dataset(tmp_path / "a", rows), dataset(tmp_path / "b", rows[::-1])
+    first, second = of(tmp_path / "a", rows), of(tmp_path / "b", rows[::-1])
     for group in OF_DATASETS:
-        assert read(first.features(group.name), EVENT_TIME) == read(second.features(group.name), EVENT_TIME)
+        name = f"{group.name}.parquet"
+        assert read(first / name, EVENT_TIME) == read(second / name, EVENT_TIME)
 
 
-def test_every_customer_record_agrees_with_a_count_in_python(small_dataset: Dataset) -> None:
-    compare(small_dataset)
+def test_every_customer_record_agrees_with_a_count_in_python(small_dataset: Dataset, tmp_path: Path) -> None:
+    compare(small_dataset, records_of(small_dataset, tmp_path))
 
 
 @pytest.mark.real
 @pytest.mark.slow
 def test_every_customer_record_of_the_real_rows_agrees_with_pandas(real_csv_folder: Path, tmp_path: Path) -> None:
-    made = etl.run(real_csv_folder, tmp_path, etl.EtlOptions(), Silent())
-    compare(made)
+    made = etl.run(real_csv_folder, tmp_path / "dataset", etl.EtlOptions(), Silent())
+    compare(made, records_of(made, tmp_path))
 
 
-def compare(made: Dataset) -> None:
+def compare(made: Dataset, folder: Path) -> None:
     """The records against plain pandas over the baskets: a count, a sum, and the label of nobody's future."""
     import pandas as pd
 
@@ -98,8 +109,8 @@ def compare(made: Dataset) -> None:
     by_customer = gold.groupby("cust_code")
     gold["baskets"], gold["spent"] = by_customer.cumcount() + 1, by_customer["spend_pence"].cumsum()
     days = gold.groupby(["cust_code", "shop_date"], as_index=False).last().sort_values(["cust_code", "shop_date"])
-    found = pd.read_parquet(made.features("customer")).sort_values(["cust_code", "event_time"])
-    assert len(found) == len(days) == made.manifest["features"]["customer"] > 1_000
+    found = pd.read_parquet(folder / "customer.parquet").sort_values(["cust_code", "event_time"])
+    assert len(found) == len(days) > 1_000
     assert found["cust_code"].tolist() == days["cust_code"].tolist()
     assert found["baskets"].tolist() == days["baskets"].tolist()
     assert found["spend_pence"].tolist() == days["spent"].tolist()
@@ -158,7 +169,8 @@ def test_records_have_the_types_that_their_group_declares(
     small_dataset: Dataset, bundle_folder: Path, tmp_path: Path
 ) -> None:
     records.of_bundle(Bundle.open(bundle_folder), tmp_path / "product.parquet")
-    files = {group.name: small_dataset.features(group.name) for group in OF_DATASETS}
+    folder = records_of(small_dataset, tmp_path)
+    files = {group.name: folder / f"{group.name}.parquet" for group in OF_DATASETS}
     files["product"] = tmp_path / "product.parquet"
     types = {"String": "VARCHAR", "Integral": "BIGINT", "Fractional": "DOUBLE"}
     for name, path in files.items():

@@ -31,7 +31,7 @@ def test_nothing_is_published_at_first_and_reading_says_what_to_run(target: Targ
     assert target.features.published() == []
     with pytest.raises(NotReady, match="no customer features") as refused:
         target.features.online(CUSTOMER, ["C1"])
-    assert refused.value.fix == "Run first: retailops etl"
+    assert refused.value.fix == "Run first: retailops features ingest"
     with pytest.raises(NotReady) as refused:
         target.features.before(PRODUCT, [("P1", day(1))])
     assert refused.value.fix == "Run first: retailops register"

@@ -1,11 +1,11 @@
-"""etl: raw files → silver → gold → features, with every bad row in quarantine and every count adding up."""
+"""etl: raw files → silver → gold, with every bad row in quarantine and every count adding up."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
 
-from retailops.lifecycle import data, features, fingerprint
+from retailops.lifecycle import data, fingerprint
 from retailops.lifecycle.outcome import Outcome
 from retailops.ports import Job, Target
 from retailops.progress import Progress
@@ -15,8 +15,7 @@ from retailops.retail.dataset import Dataset
 def etl(target: Target, input: Path | None, progress: Progress) -> Outcome:
     """Make a dataset of `input`, or of what retail.yaml names. With nothing changed, nothing is done."""
     dataset, reused = build(target, input or data.source(target, progress), progress)
-    published = features.publish_dataset(target, dataset, progress)
-    return Outcome({**describe(dataset), "features": features.told(published), "reused": reused})
+    return Outcome({**describe(dataset), "reused": reused})
 
 
 def build(target: Target, source: Path, progress: Progress, *, labelled: bool = True) -> tuple[Dataset, bool]:

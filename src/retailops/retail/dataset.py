@@ -10,7 +10,6 @@ from typing import Any
 from retailops.errors import NotReady
 
 MANIFEST = "manifest.json"
-FEATURES = "features"  # the folder of feature records
 
 
 @dataclass(frozen=True)
@@ -33,10 +32,6 @@ class Dataset:
     def gold(self) -> Path:
         """Folder of parquet files with one row a basket."""
         return self.folder / "gold"
-
-    def features(self, group: str) -> Path:
-        """The file of a feature group's records: one a key and event time."""
-        return self.folder / FEATURES / f"{group}.parquet"
 
     @property
     def quarantine(self) -> Path:

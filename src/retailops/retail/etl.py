@@ -24,18 +24,15 @@ import pyarrow.parquet as pq
 from retailops.errors import DataError, GateFailed, TargetFailed
 from retailops.files import write_json
 from retailops.progress import Progress
-from retailops.retail import blocks, chunks, contract, quarantine, records, sources
+from retailops.retail import blocks, chunks, contract, quarantine, sources
 from retailops.retail.chunks import Chunk, OutOfOrder
 from retailops.retail.columns import LABEL, UNCLASSIFIED
-from retailops.retail.dataset import FEATURES, MANIFEST, Dataset
+from retailops.retail.dataset import MANIFEST, Dataset
 from retailops.retail.flow import Behind, ahead
 from retailops.retail.typed import coded, decoded, typed
 from retailops.retail.zones import GOLD_FILE, Gold, Silver
 
-CODE_FILES = (
-    *("blocks", "chunks", "columns", "contract", "etl", "feature_groups", "features", "records", "sources", "typed"),
-    "zones",
-)
+CODE_FILES = ("blocks", "chunks", "columns", "contract", "etl", "features", "sources", "typed", "zones")
 
 
 MANY = 500_000  # refused rows
@@ -94,10 +91,8 @@ def run(source: Path, output: Path, options: EtlOptions, progress: Progress, *, 
     output.joinpath(MANIFEST).unlink(missing_ok=True)
     try:
         manifest = _make(files, output, options, progress, labelled)
-        progress.stage("feature records")
-        manifest["features"] = records.of_zones(output, options.threads, options.memory_mb // 2)
     except GateFailed:
-        _clear(output, "silver", "gold", FEATURES)
+        _clear(output, "silver", "gold")
         raise
     except duckdb.OutOfMemoryException as error:
         raise TargetFailed(

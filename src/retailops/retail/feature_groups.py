@@ -6,6 +6,7 @@ counts, so that "strictly before" a moment of the next day sees it, and a basket
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -22,7 +23,7 @@ SQL_TYPES: Mapping[Type, str] = {"String": "VARCHAR", "Integral": "BIGINT", "Fra
 class Group:
     """Features of one kind of thing. `key` names its records' identifier; a feature of a record may be unknown (None).
 
-    made_of: "dataset" when the ETL makes its records, by the SQL file of its name; "bundle" when they are learned.
+    made_of: "dataset" when the SQL file of its name makes records of the zones; "bundle" when they are learned.
     """
 
     name: str
@@ -38,11 +39,12 @@ class Group:
     @property
     def sql(self) -> str:
         """The records from the zones `gold` and `silver`, in DuckDB dialect."""
-        return resources.files("retailops.retail").joinpath("sql", f"{self.name}_features.sql").read_text("utf-8")
+        return resources.files("retailops.retail").joinpath("sql", "features", f"{self.name}.sql").read_text("utf-8")
 
     def definition(self) -> dict[str, Any]:
         """What a published version must have been made with to be of use."""
-        return {"key": self.key, "features": dict(self.features)}
+        made = {"sql": hashlib.sha256(self.sql.encode()).hexdigest()[:16]} if self.made_of == "dataset" else {}
+        return {"key": self.key, "features": dict(self.features), **made}
 
 
 GROUPS: Mapping[str, Group] = {

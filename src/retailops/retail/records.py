@@ -2,39 +2,47 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from retailops import files
+from retailops.errors import TargetFailed
+from retailops.progress import Progress
 from retailops.retail import bundle as bundles
 from retailops.retail.bundle import Bundle
-from retailops.retail.dataset import FEATURES
 from retailops.retail.feature_groups import EVENT_TIME, OF_DATASETS, PRODUCT, SQL_TYPES, Group
 
 
-def of_zones(folder: Path, threads: int, memory_mb: int) -> dict[str, int]:
-    """Group → number of records, written to `folder`/features from `folder`'s zones gold and silver."""
+def job(inputs: Mapping[str, Path], output: Path, parameters: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
+    """The worker's entry: the records of inputs["dataset"], each group of datasets in output/<group>.parquet.
+
+    Returns {"records": {group: how many}}.
+    """
+    progress.stage("feature records")
+    return {"records": of_zones(inputs["dataset"], output, int(parameters["threads"]), int(parameters["memory_mb"]))}
+
+
+def of_zones(dataset: Path, output: Path, threads: int, memory_mb: int) -> dict[str, int]:
+    """Group → number of records, written to `output` from the zones gold and silver of a dataset's folder."""
     import duckdb
 
-    target = folder / FEATURES
-    files.remove(target)
-    target.mkdir(parents=True)
-    limits: dict[str, str | bool | int | float | list[str]] = {
-        "threads": threads,
-        "memory_limit": f"{memory_mb}MB",
-        "temp_directory": str(folder / ".duckdb"),
-    }
-    counts: dict[str, int] = {}
+    limits: dict[str, Any] = {"threads": threads, "memory_limit": f"{memory_mb}MB"}
+    spill = output / ".spilled"
     try:
-        with duckdb.connect(config=limits) as connection:
+        with duckdb.connect(config=limits | {"temp_directory": str(spill)}) as connection:
             for zone in ("gold", "silver"):
-                connection.read_parquet(f"{folder / zone}/**/*.parquet", hive_partitioning=False).create_view(zone)
-            for group in OF_DATASETS:
-                counts[group.name] = _write(connection, group, target / f"{group.name}.parquet")
+                # Behind a job's links, which a pattern with ** wouldn't follow.
+                place = (dataset / zone).resolve()
+                connection.read_parquet(f"{place}/**/*.parquet", hive_partitioning=False).create_view(zone)
+            return {group.name: _write(connection, group, output / f"{group.name}.parquet") for group in OF_DATASETS}
+    except duckdb.OutOfMemoryException as error:
+        raise TargetFailed(
+            f"{memory_mb} MB is too little memory for the feature records.", "Raise etl.memory_mb in retail.yaml."
+        ) from error
     finally:
-        files.remove(folder / ".duckdb")
-    return counts
+        files.remove(spill)
 
 
 def _write(connection: Any, group: Group, path: Path) -> int:

@@ -1,4 +1,4 @@
-"""features list, features show: a look into the feature store."""
+"""features ingest, list and show: into the feature store, and a look at what is in it."""
 
 from __future__ import annotations
 
@@ -12,9 +12,18 @@ from retailops.cli.command import Answer, command, group
 
 
 def register(app: typer.Typer) -> None:
-    features = group(app, "features", "Look into the feature store.")
+    features = group(app, "features", "Fill the feature store and look into it.")
+    command(features, "ingest", path="features ingest")(features_ingest)
     command(features, "list", path="features list")(features_list)
     command(features, "show", path="features show")(features_show)
+
+
+def features_ingest(call: Call) -> Answer:
+    """Publish what the newest dataset and model version know."""
+    from retailops.cli.views import features as views
+    from retailops.lifecycle import features
+
+    return Answer(features.ingest(call.target, call.progress), views.ingested, next="retailops features list")
 
 
 def features_list(call: Call) -> Answer:

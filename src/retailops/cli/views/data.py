@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from retailops.cli.views.layout import facts, feature_counts, number, show, table, title, verdict
+from retailops.cli.views.layout import facts, number, show, table, title, verdict
 
 Result = Mapping[str, Any]
 
@@ -34,7 +34,6 @@ def dataset(console: Console, result: Result) -> None:
     show(console, made)
     console.print()
     console.print(Text.assemble("  ", verdict(*_sum(rows))))
-    facts(console, {"features": feature_counts(result["features"])})
     if result.get("reasons"):
         _reasons(console, result)
 

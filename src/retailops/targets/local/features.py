@@ -84,5 +84,5 @@ def _publication(
 
 def _unpublished(group: Group, version: str | None = None) -> NotReady:
     what = f"version {version} of the {group.name} features" if version else f"no {group.name} features"
-    made_by = {"dataset": "retailops etl", "bundle": "retailops register"}[group.made_of]
+    made_by = {"dataset": "retailops features ingest", "bundle": "retailops register"}[group.made_of]
     return NotReady(f"There is no {what}." if version else f"There are {what} in the store.", f"Run first: {made_by}")

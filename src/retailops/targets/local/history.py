@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from retailops import files
-from retailops.errors import TargetFailed, UsageError
 from retailops.ports import Record
-from retailops.retail.feature_groups import EVENT_TIME, Group, Value, judged_sql
+from retailops.retail import history
+from retailops.retail.feature_groups import EVENT_TIME, Group, Value
 
 _LISTING = "publication.json"
 
@@ -29,7 +29,7 @@ class History:
         self._memory_mb = memory_mb
 
     def listing(self, group: Group, version: str) -> dict[str, Any] | None:
-        """The counts of a complete version; None when it isn't there, or its group has other features now."""
+        """The counts of a complete version; None when it isn't there, or its group is made otherwise now."""
         found = files.read_json(self._of(group, version) / _LISTING)
         whole = isinstance(found, dict) and found.get("definition") == group.definition()
         return found if whole else None
@@ -52,103 +52,56 @@ class History:
 
     def newest(self, group: Group, version: str) -> list[tuple[Value, ...]]:
         """The newest record of each key, event times as ISO 8601 text."""
-        with self._connect() as connection:
-            self._view(connection, group, version)
-            return connection.execute(  # type: ignore[no-any-return]
-                f"SELECT {group.key}, strftime({EVENT_TIME}, '%Y-%m-%dT%H:%M:%SZ'), {', '.join(group.features)} "
-                f"FROM history QUALIFY row_number() OVER (PARTITION BY {group.key} ORDER BY {EVENT_TIME} DESC) = 1 "
-                f"ORDER BY {group.key}"
-            ).fetchall()
+        with self._opened(group, version) as connection:
+            return history.newest(connection, group)
 
     def before(self, group: Group, version: str, wanted: Sequence[tuple[str, datetime]]) -> list[Record | None]:
         """For each (key, moment) the newest record strictly before it."""
-        import pyarrow as pa
-
-        asked = pa.table(
-            {
-                "row": pa.array(range(len(wanted)), pa.int64()),
-                "wanted_key": pa.array([key for key, _ in wanted], pa.string()),
-                "moment": pa.array([_utc(moment) for _, moment in wanted], pa.timestamp("us")),
-            }
-        )
-        with self._connect() as connection:
-            self._view(connection, group, version)
-            connection.register("wanted", asked)
-            rows = connection.execute(
-                f"SELECT {', '.join(group.columns)} FROM wanted ASOF LEFT JOIN history "
-                f"ON wanted_key = {group.key} AND moment > {EVENT_TIME} ORDER BY row"
-            ).fetchall()
-        names = tuple(group.features)
-        return [
-            None if key is None else Record(key, at.replace(tzinfo=UTC), dict(zip(names, values, strict=True)))
-            for key, at, *values in rows
-        ]
+        with self._opened(group, version) as connection:
+            return [row and Record(*row) for row in history.before(connection, group, wanted)]
 
     def _of(self, group: Group, version: str) -> Path:
         return self._folder / group.name / version
 
-    def _view(self, connection: Any, group: Group, version: str) -> None:
+    @contextmanager
+    def _opened(self, group: Group, version: str) -> Iterator[Any]:
+        """A connection with the view `history` of this version."""
         folder = self._of(group, version)
-        if any(folder.glob("week=*")):
-            connection.read_parquet(f"{folder}/week=*/*.parquet", hive_partitioning=False).create_view("history")
-            return
-        nothing = ", ".join(f"NULL AS {name}" for name in group.features)
-        connection.execute(
-            f"CREATE VIEW history AS SELECT NULL::VARCHAR AS {group.key}, NULL::TIMESTAMP AS {EVENT_TIME}, {nothing} "
-            "WHERE false"
-        )
+        with self._connect() as connection:
+            if any(folder.glob("week=*")):
+                connection.read_parquet(f"{folder}/week=*/*.parquet", hive_partitioning=False).create_view("history")
+            else:
+                history.view_of_nothing(connection, group)
+            yield connection
 
     @contextmanager
     def _connect(self) -> Iterator[Any]:
-        import duckdb
-
-        spill = self._folder / ".spilled"
-        limits: dict[str, Any] = {"threads": self._threads, "memory_limit": f"{self._memory_mb}MB"}
-        try:
-            with duckdb.connect(config=limits | {"temp_directory": str(spill)}) as connection:
-                yield connection
-        except (OSError, duckdb.IOException) as error:
-            raise TargetFailed(
-                f"The offline feature store stopped at the disk: {error}.", "Free space or mend it, and run it again."
-            ) from error
+        with history.connected(self._folder / ".spilled", self._threads, self._memory_mb) as connection:
+            yield connection
 
 
 def _ingest(connection: Any, group: Group, records: Path, folder: Path) -> dict[str, Any]:
     """Write the weeks and what was rejected; the counts, compared with what really lies there."""
-    connection.read_parquet(str(records)).create_view("records")
-    connection.execute(f"CREATE TEMP TABLE judged AS {judged_sql(group, 'records')}")
-    tally = dict(connection.execute("SELECT reason, count(*) FROM judged GROUP BY reason ORDER BY reason").fetchall())
-    taken = tally.pop(None, 0)
+    judged = history.judge(connection, group, records)
     names = ", ".join(group.columns)
-    if taken:
+    if judged.taken:
         connection.execute(
             f"COPY (SELECT {names}, CAST(date_trunc('week', {EVENT_TIME}) AS DATE) AS week FROM judged "
             f"WHERE reason IS NULL ORDER BY {EVENT_TIME}, {group.key}) TO '{_quoted(folder)}' "
             "(FORMAT parquet, COMPRESSION zstd, PARTITION_BY (week), OVERWRITE_OR_IGNORE)"
         )
-    if tally:
+    if judged.rejected:
         rejected = _quoted(folder / "rejected.parquet")
         connection.execute(f"COPY (FROM judged WHERE reason IS NOT NULL) TO '{rejected}' (FORMAT parquet)")
     written = keys = 0
-    if taken:
+    if judged.taken:
         written, keys = connection.execute(
             f"SELECT count(*), count(DISTINCT {group.key}) FROM read_parquet($1, hive_partitioning = false)",
             [f"{folder}/week=*/*.parquet"],
         ).fetchone()
-    ((total,),) = connection.execute("SELECT count(*) FROM records").fetchall()
-    if total != written + sum(tally.values()):
-        raise TargetFailed(
-            f"{total} records of {group.name} don't add up: {written} written, {sum(tally.values())} rejected.",
-            "Nothing was published. Run the same command again.",
-        )
-    return {"records": total, "written": written, "rejected": tally, "keys": keys}
+    history.reconcile(group, judged, written)
+    return {"records": judged.records, "written": written, "rejected": judged.rejected, "keys": keys}
 
 
 def _quoted(path: Path) -> str:
     return str(path).replace("'", "''")
-
-
-def _utc(moment: datetime) -> datetime:
-    if moment.tzinfo is None:
-        raise UsageError(f"{moment.isoformat()} has no time zone.", "Add one, such as +00:00.")
-    return moment.astimezone(UTC).replace(tzinfo=None)

@@ -105,7 +105,7 @@ class Online:
                 if not locked:
                     raise TargetFailed(
                         f"The online feature store can't be used: {self._path}: {error}.",
-                        "Free space or mend the file. It can be removed: retailops etl and register write it again.",
+                        "Free space or mend the file. It can be removed: retailops features ingest writes it again.",
                     ) from error
                 if time.monotonic() + seconds > deadline:
                     raise TargetFailed(
