@@ -29,6 +29,7 @@ ADDITIONS: tuple[str, ...] = (  # modules of this package whose HOOKS complete m
     "eks_scaling_groups",
     "endings",
     "feature_groups",
+    "feature_records",
     "iam_simulation",
     "memory",
     "quotas",

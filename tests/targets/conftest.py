@@ -119,6 +119,7 @@ def target(request: pytest.FixtureRequest, project: Path) -> Target:
             pytest.skip(f"{request.param} isn't in {each}: {why}")
     if request.param == "aws":
         request.getfixturevalue("machines")
+        grounds.store(request.getfixturevalue("aws"))
     found = targets.open_target(load(project, f"target: {request.param}\n"))
     if isinstance(found.jobs, AwsJobs):
         found.jobs._patience = Patience(look=0.05)

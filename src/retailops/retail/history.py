@@ -67,11 +67,17 @@ def reconcile(group: Group, judged: Judged, written: int) -> None:
 
 def newest(connection: Any, group: Group) -> list[tuple[Value, ...]]:
     """The newest record of each key in `history`, in the group's columns; event times as ISO 8601 text."""
-    return connection.execute(  # type: ignore[no-any-return]
-        f"SELECT {group.key}, strftime({EVENT_TIME}, '%Y-%m-%dT%H:%M:%SZ'), {', '.join(group.features)} "
-        f"FROM history QUALIFY row_number() OVER (PARTITION BY {group.key} ORDER BY {EVENT_TIME} DESC) = 1 "
+    return connection.execute(newest_sql(group)).fetchall()  # type: ignore[no-any-return]
+
+
+def newest_sql(group: Group) -> str:
+    """The query of `newest`."""
+    return (
+        f"SELECT {group.key}, strftime({EVENT_TIME}, '%Y-%m-%dT%H:%M:%SZ') AS {EVENT_TIME}, "
+        f"{', '.join(group.features)} FROM history "
+        f"QUALIFY row_number() OVER (PARTITION BY {group.key} ORDER BY history.{EVENT_TIME} DESC) = 1 "
         f"ORDER BY {group.key}"
-    ).fetchall()
+    )
 
 
 def before(connection: Any, group: Group, wanted: Sequence[tuple[str, datetime]]) -> list[Row | None]:

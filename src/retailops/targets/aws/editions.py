@@ -1,0 +1,92 @@
+"""Floor 4, aws: which edition of a feature group is live. An edition is a version, made in one way; it never changes.
+
+gold:feature-store/<group>/live.json        what is live, and which other editions may have records online
+gold:feature-store/<group>/<edition>/       publication.json (the counts), newest.parquet, rejected.parquet
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from retailops import files
+from retailops.errors import NotReady
+from retailops.retail.feature_groups import Group
+from retailops.targets.aws.mirror import Mirror
+from retailops.targets.aws.session import code_of
+from retailops.targets.aws.transfers import asked
+
+PUBLICATION, NEWEST, REJECTED = "publication.json", "newest.parquet", "rejected.parquet"
+
+
+@dataclass(frozen=True)
+class Live:
+    """What live.json says. `tag` is S3's name of this very content: what is written over another one is refused."""
+
+    edition: str = ""  # none yet
+    version: str = ""
+    published: str = ""  # ISO 8601, UTC
+    others: tuple[str, ...] = ()  # editions on their way in or out, which may have records online
+    tag: str = ""
+
+
+def name(group: Group, version: str) -> str:
+    """16 hex digits: the same version of a group that is made otherwise is another edition."""
+    made = json.dumps([version, group.definition()], sort_keys=True)
+    return hashlib.sha256(made.encode()).hexdigest()[:16]
+
+
+class Editions:
+    def __init__(self, mirror: Mirror) -> None:
+        self._mirror = mirror
+
+    def folder(self, group: Group, *parts: str) -> Path:
+        return self._mirror.folder("gold", "feature-store", group.name, *parts)
+
+    def listing(self, group: Group, edition: str) -> dict[str, Any] | None:
+        """The counts of an edition whose history is whole; None when it isn't."""
+        path = self.folder(group, edition, PUBLICATION)
+        if not self._mirror.exists(path):
+            return None
+        found = files.read_json(self._mirror.fetch(path))
+        return found if isinstance(found, dict) else None
+
+    def live(self, group: Group) -> Live:
+        """As S3 has it at this moment."""
+        from botocore.exceptions import ClientError
+
+        address = self._mirror.address(self.folder(group, "live.json"))
+        with asked(f"Reading {address}"):
+            try:
+                told = self._mirror.s3.get_object(**address.call)
+            except ClientError as problem:
+                if code_of(problem) != "NoSuchKey":
+                    raise
+                return Live()
+            known = json.loads(told["Body"].read())
+        return Live(known["live"], known["version"], known["published"], tuple(known["others"]), told["ETag"])
+
+    def write(self, group: Group, now: Live) -> Live:
+        """Put `now` in place of what had its tag. NotReady when another command has changed it since."""
+        from botocore.exceptions import ClientError
+
+        address = self._mirror.address(self.folder(group, "live.json"))
+        known = {"live": now.edition, "others": now.others, "published": now.published, "version": now.version}
+        condition = {"IfMatch": now.tag} if now.tag else {"IfNoneMatch": "*"}
+        with asked(f"Writing {address}"):
+            try:
+                told = self._mirror.s3.put_object(**address.call, Body=json.dumps(known).encode(), **condition)
+            except ClientError as problem:
+                if code_of(problem) not in ("PreconditionFailed", "ConditionalRequestConflict"):
+                    raise
+                there = self.live(group)
+                if replace(there, tag=now.tag) != now:  # else it was written, and the answer lost on its way
+                    raise NotReady(
+                        f"Another command publishes the {group.name} features at this moment.",
+                        "Wait for it to end, then run this again.",
+                    ) from problem
+                return there
+        return replace(now, tag=told["ETag"])
