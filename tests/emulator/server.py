@@ -21,6 +21,8 @@ from moto.core.model_instances import reset_model_data
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
+from emulator import thrift
+
 REGION = "ap-southeast-1"
 ADDITIONS: tuple[str, ...] = (  # modules of this package whose HOOKS complete moto
     "budget_reads",
@@ -85,6 +87,7 @@ class Emulator:
 
     def __init__(self) -> None:
         default_user_config["iam"]["load_aws_managed_policies"] = True  # roles of EKS have some of AWS's own
+        thrift.spare()
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._additions: list[Hook] = [hook for name in ADDITIONS for hook in import_module(f"emulator.{name}").HOOKS]
         self.hooks: list[Hook] = []
