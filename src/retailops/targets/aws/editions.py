@@ -39,6 +39,14 @@ def name(group: Group, version: str) -> str:
     return hashlib.sha256(made.encode()).hexdigest()[:16]
 
 
+def busy(group: Group) -> NotReady:
+    """What is said when live.json has changed since it was read."""
+    return NotReady(
+        f"Another command publishes the {group.name} features at this moment.",
+        "Wait for it to end, then run this again.",
+    )
+
+
 class Editions:
     def __init__(self, mirror: Mirror) -> None:
         self._mirror = mirror
@@ -84,9 +92,6 @@ class Editions:
                     raise
                 there = self.live(group)
                 if replace(there, tag=now.tag) != now:  # else it was written, and the answer lost on its way
-                    raise NotReady(
-                        f"Another command publishes the {group.name} features at this moment.",
-                        "Wait for it to end, then run this again.",
-                    ) from problem
+                    raise busy(group) from problem
                 return there
         return replace(now, tag=told["ETag"])

@@ -19,6 +19,7 @@ from retailops.targets.aws.offline import Offline
 from retailops.targets.aws.online import Online
 from retailops.targets.aws.session import Session
 
+_AT_ONCE = 500  # records removed between two looks at who publishes
 _LOOKS = 5  # at what is live, until it stays the same for as long as a read takes
 
 
@@ -48,10 +49,7 @@ class AwsFeatures:
             live = self._editions.write(group, coming)
             count = self._online.put(group, edition, version, self._offline.newest(group, edition), progress)
             if count != listing["keys"]:
-                raise TargetFailed(
-                    f"{count} records of {group.name} are online, but {listing['keys']} keys were written.",
-                    "Run the same command again.",
-                )
+                raise self._lost(group, live, count, listing["keys"])
             live = self._editions.write(group, _switched(live, edition, version))
             self._retire(group, live, progress)
         return Publication(group=group.name, version=version, published=live.published, reused=False, **listing)
@@ -95,11 +93,24 @@ class AwsFeatures:
             return None
         return Publication(group=group.name, version=live.version, published=live.published, **listing)
 
+    def _lost(self, group: Group, live: Live, count: int, wanted: int) -> RetailOpsError:
+        """Why fewer records can be read back than were put."""
+        if self._editions.live(group) != live:
+            return editions.busy(group)
+        return TargetFailed(
+            f"{count} records of {group.name} are online, but {wanted} keys were written.",
+            "Run the same command again.",
+        )
+
     def _retire(self, group: Group, live: Live, progress: Progress) -> None:
         """Take the records of other editions off the online store; what fails is left to the next publication."""
         try:
             for other in live.others:
-                self._online.remove(group, other, [str(row[0]) for row in self._offline.newest(group, other)])
+                keys = [str(row[0]) for row in self._offline.newest(group, other)]
+                for at in range(0, len(keys), _AT_ONCE):
+                    if self._editions.live(group) != live:
+                        return  # somebody publishes, perhaps this very edition again
+                    self._online.remove(group, other, keys[at : at + _AT_ONCE])
             self._editions.write(group, replace(live, others=()))
         except RetailOpsError as problem:
             progress.note(f"Records of older {group.name} features stay online until the next time: {problem.what}")
