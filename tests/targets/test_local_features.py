@@ -42,7 +42,11 @@ def contents(database: Path) -> list[tuple[object, ...]]:
     return rows
 
 
-@pytest.mark.parametrize("point", POINTS)
+def slow_but(fast: str) -> list[object]:
+    return [each if each == fast else pytest.param(each, marks=pytest.mark.slow) for each in POINTS]
+
+
+@pytest.mark.parametrize("point", slow_but("in the middle of the switch"))
 def test_killed_anywhere_the_old_version_stays_and_another_run_makes_the_new_one_whole(
     point: str, store: LocalFeatures, workspace: Workspace, database: Path, tmp_path: Path
 ) -> None:
