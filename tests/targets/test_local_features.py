@@ -99,15 +99,16 @@ def test_a_version_of_other_features_than_today_s_is_made_anew(
     assert [each.version for each in store.published()] == ["v1"]
 
 
-def test_a_reader_never_sees_a_part_of_a_version(store: LocalFeatures, tmp_path: Path) -> None:
+def test_a_reader_never_sees_a_part_of_a_version(workspace: Workspace, tmp_path: Path) -> None:
     """Each version has its own spend in every record; a read that met two of them would show both."""
+    store = LocalFeatures(workspace, 1, 300)  # with the patience that a user has
     paths = [write(tmp_path / f"{n}.parquet", CUSTOMER, visits(400, 1, worth=n + 1)) for n in range(2)]
     store.publish(CUSTOMER, "v0", paths[0], Silent())
     keys = [row[0] for row in visits(400, 1)]
     mixed, seen, ended = [], set(), threading.Event()
 
     def read() -> None:
-        reader = LocalFeatures(store._workspace, 1, 300)
+        reader = LocalFeatures(workspace, 1, 300)
         while not ended.is_set() or len(seen) < 2:
             found = reader.online(CUSTOMER, keys)
             worth = {record.features["spend_pence"] for record in found.values()}

@@ -263,6 +263,25 @@ def test_without_its_group_the_store_says_what_is_missing(store: AwsFeatures, pu
     assert told.value.fix == "Build it first: retailops infra up"
 
 
+def test_a_group_that_was_made_anew_has_nothing_until_it_is_published_again(
+    publish: Publish, aws: Emulator, configured: Callable[[str], Config], store: AwsFeatures
+) -> None:
+    publish("v1", visits(2, 1))
+    aws.client("sagemaker").delete_feature_group(FeatureGroupName=GROUP)
+    for name in ("product", "store"):
+        aws.client("sagemaker").delete_feature_group(FeatureGroupName=f"retail-demo-dev-{name}")
+    later = AwsFeatures(*_elsewhere(configured, store), 1, 300)
+    assert later.published() == []
+    grounds.store(aws)
+    group = feature_records._group(sagemaker_backends[aws.account][aws.region], GROUP)
+    place = group.offline_store_config["S3StorageConfig"]  # named after the second in which it was made
+    place["ResolvedOutputS3Uri"] = place["ResolvedOutputS3Uri"].replace("-customer-", "-customer-9")
+    later = AwsFeatures(*_elsewhere(configured, store), 1, 300)
+    assert later.published() == []
+    with pytest.raises(NotReady, match="no customer features"):
+        later.online(CUSTOMER, ["CUST0000000001"])
+
+
 def test_publishing_and_reading_ask_for_no_right_that_is_not_in_the_table(
     store: AwsFeatures, publish: Publish, swift: Session, aws: Emulator
 ) -> None:

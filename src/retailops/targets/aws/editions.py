@@ -1,7 +1,10 @@
 """Floor 4, aws: which edition of a feature group is live. An edition is a version, made in one way; it never changes.
 
-gold:feature-store/<group>/live.json        what is live, and which other editions may have records online
-gold:feature-store/<group>/<edition>/       publication.json (the counts), newest.parquet, rejected.parquet
+All of it lies where SageMaker keeps the group's offline store, gold:features/…/offline-store/<group>-<created>/: a group
+that was removed and made anew, and has no records online, knows of none.
+    data/                   history, see offline
+    editions/live.json      what is live, and which other editions may have records online
+    editions/<edition>/     publication.json (the counts), newest.parquet, rejected.parquet
 """
 
 from __future__ import annotations
@@ -13,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from retailops import files
-from retailops.errors import NotReady
+from retailops.errors import NotReady, TargetFailed
 from retailops.retail.feature_groups import Group
+from retailops.targets.aws.inventory.account import unless_gone
 from retailops.targets.aws.mirror import Mirror
-from retailops.targets.aws.session import code_of
+from retailops.targets.aws.session import Session, code_of, translated
 from retailops.targets.aws.transfers import asked
 
 PUBLICATION, NEWEST, REJECTED = "publication.json", "newest.parquet", "rejected.parquet"
@@ -48,11 +52,20 @@ def busy(group: Group) -> NotReady:
 
 
 class Editions:
-    def __init__(self, mirror: Mirror) -> None:
+    def __init__(self, session: Session, mirror: Mirror) -> None:
+        self._session = session
         self._mirror = mirror
+        self._places: dict[str, Path] = {}
 
     def folder(self, group: Group, *parts: str) -> Path:
-        return self._mirror.folder("gold", "feature-store", group.name, *parts)
+        """A path below editions/."""
+        return self.data(group).parent.joinpath("editions", *parts)
+
+    def data(self, group: Group) -> Path:
+        """The path that names the group's history. NotReady when there is no such group; asked once."""
+        if group.name not in self._places:
+            self._places[group.name] = self._place(f"{self._session.names.prefix}-{group.name}")
+        return self._places[group.name]
 
     def listing(self, group: Group, edition: str) -> dict[str, Any] | None:
         """The counts of an edition whose history is whole; None when it isn't."""
@@ -95,3 +108,18 @@ class Editions:
                     raise busy(group) from problem
                 return there
         return replace(now, tag=told["ETag"])
+
+    def _place(self, name: str) -> Path:
+        found = ""
+        with translated(f"Looking at the feature group {name}"), unless_gone():
+            told = self._session.client("sagemaker").describe_feature_group(FeatureGroupName=name)
+            found = told["OfflineStoreConfig"]["S3StorageConfig"]["ResolvedOutputS3Uri"].rstrip("/")
+        if not found:
+            raise NotReady(f"There is no feature group {name}.", "Build it first: retailops infra up")
+        path = self._mirror.folder("gold", *found.removeprefix("s3://").split("/")[1:])
+        if self._mirror.uri(path) != found:
+            raise TargetFailed(
+                f"The offline store of {name} lies in {found}, outside of the gold bucket.",
+                "Build it anew: retailops infra up --allow-replace",
+            )
+        return path

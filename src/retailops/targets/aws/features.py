@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -28,8 +29,8 @@ class AwsFeatures:
 
     def __init__(self, session: Session, mirror: Mirror, threads: int, memory_mb: int) -> None:
         self._mirror = mirror
-        self._editions = Editions(mirror)
-        self._offline = Offline(session, mirror, threads, memory_mb)
+        self._editions = Editions(session, mirror)
+        self._offline = Offline(self._editions, mirror, threads, memory_mb)
         self._online = Online(session)
 
     def publish(self, group: Group, version: str, records: Path, progress: Progress) -> Publication:
@@ -55,9 +56,12 @@ class AwsFeatures:
         return Publication(group=group.name, version=version, published=live.published, reused=False, **listing)
 
     def published(self) -> list[Publication]:
-        """What S3 says is live, with the counts of its history."""
-        found = [self._live(GROUPS[name]) for name in sorted(GROUPS)]
-        return [each for each in found if each is not None]
+        """What S3 says is live, with the counts of its history; of a group that doesn't stand, nothing."""
+        found: list[Publication] = []
+        for name in sorted(GROUPS):
+            with suppress(NotReady):
+                found += filter(None, [self._live(GROUPS[name])])
+        return found
 
     def online(self, group: Group, keys: Sequence[str]) -> dict[str, Record]:
         """All of one edition: a key that is missing is believed only while the same edition is live."""

@@ -18,15 +18,13 @@ from pathlib import Path
 from typing import Any
 
 from retailops import files
-from retailops.errors import NotReady, TargetFailed
+from retailops.errors import TargetFailed
 from retailops.ports import Record
 from retailops.progress import Progress
 from retailops.retail import history
 from retailops.retail.feature_groups import EVENT_TIME, Group
 from retailops.targets.aws.editions import NEWEST, PUBLICATION, REJECTED, Editions
-from retailops.targets.aws.inventory.account import unless_gone
 from retailops.targets.aws.mirror import Mirror
-from retailops.targets.aws.session import Session, translated
 
 RECORD, VERSION = "record_id", "version"
 _FORMAT = "%Y-%m-%dT%H:%M:%SZ"
@@ -35,17 +33,16 @@ _FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 class Offline:
     """<offline store of the group>/data/year=…/month=…/day=…/hour=…/<time>_<edition>.parquet."""
 
-    def __init__(self, session: Session, mirror: Mirror, threads: int, memory_mb: int) -> None:
-        self._session = session
+    def __init__(self, editions: Editions, mirror: Mirror, threads: int, memory_mb: int) -> None:
+        self._editions = editions
         self._mirror = mirror
         self._limits = threads, memory_mb
-        self._editions = Editions(mirror)
 
     def write(self, group: Group, edition: str, version: str, records: Path, progress: Progress) -> dict[str, Any]:
         """Take the records of a parquet file; the counts. An edition that is whole stays as it is."""
         if done := self._editions.listing(group, edition):
             return done
-        folder, place = self._editions.folder(group, edition), self._place(group)
+        folder, place = self._editions.folder(group, edition), self._editions.data(group)
         folder.mkdir(parents=True, exist_ok=True)
         with self._connected() as connection:
             judged = history.judge(connection, group, records)
@@ -74,7 +71,7 @@ class Offline:
 
     def before(self, group: Group, edition: str, wanted: Sequence[tuple[str, datetime]]) -> list[Record | None]:
         """For each (key, moment) the newest record strictly before it."""
-        place, named = self._place(group), _named(edition)
+        place, named = self._editions.data(group), _named(edition)
         with self._connected() as connection:
             if self._mirror.listing(place, named):
                 self._mirror.fetch(place, named=named)
@@ -99,23 +96,6 @@ class Offline:
                 f"{len(written)} objects of the {group.name} features were sent, and S3 has {len(there)}.",
                 "Nothing was published. Run the same command again.",
             )
-
-    def _place(self, group: Group) -> Path:
-        """The path that names the group's offline store. NotReady when there is no such group."""
-        name, found = f"{self._session.names.prefix}-{group.name}", ""
-        with translated(f"Looking at the feature group {name}"), unless_gone():
-            told = self._session.client("sagemaker").describe_feature_group(FeatureGroupName=name)
-            found = told["OfflineStoreConfig"]["S3StorageConfig"]["ResolvedOutputS3Uri"]
-        if not found:
-            raise NotReady(f"There is no feature group {name}.", "Build it first: retailops infra up")
-        gold = self._mirror.folder("gold")
-        path = gold.joinpath(*found.removeprefix("s3://").split("/")[1:])
-        if self._mirror.uri(path) != found.rstrip("/"):
-            raise TargetFailed(
-                f"The offline store of {name} lies in {found}, outside of the gold bucket.",
-                "Build it anew: retailops infra up --allow-replace",
-            )
-        return path
 
     @contextmanager
     def _connected(self) -> Iterator[Any]:
