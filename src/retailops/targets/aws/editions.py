@@ -1,6 +1,6 @@
 """Floor 4, aws: which edition of a feature group is live. An edition is a version, made in one way; it never changes.
 
-All of it lies where SageMaker keeps the group's offline store, gold:features/…/offline-store/<group>-<created>/: a group
+All of it lies where SageMaker keeps a group's offline store, gold:features/…/offline-store/<group>-<created>/: a group
 that was removed and made anew, and has no records online, knows of none.
     data/                   history, see offline
     editions/live.json      what is live, and which other editions may have records online
