@@ -6,7 +6,7 @@ removing what isn't there is success. What a target can't do raises `Unsupported
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -16,6 +16,7 @@ from typing import Any, Literal, Protocol
 from retailops.config import Config
 from retailops.progress import SILENT, Progress
 from retailops.retail.dataset import Dataset
+from retailops.retail.feature_groups import Group, Value
 
 NOTHING: AbstractSet[str] = frozenset()
 
@@ -131,7 +132,7 @@ class Job:
     `key` names the result: the same key means the same output, so a finished job isn't run again.
     """
 
-    kind: Literal["etl", "train", "tune", "predict"]
+    kind: Literal["etl", "features", "train", "tune", "predict"]
     key: str
     inputs: Mapping[str, Path]
     parameters: Mapping[str, Any]
@@ -144,6 +145,29 @@ class JobResult:
     folder: Path
     result: dict[str, Any]
     reused: bool
+
+
+@dataclass(frozen=True)
+class Record:
+    """What the feature store knew of one product, store or customer from `event_time` (UTC) on."""
+
+    key: str
+    event_time: datetime
+    features: Mapping[str, Value]
+
+
+@dataclass(frozen=True)
+class Publication:
+    """One version of a feature group in the store. The counts reconcile: records = written + the sum of `rejected`."""
+
+    group: str
+    version: str  # of what it was made of: a dataset, a bundle
+    records: int
+    written: int  # offline: all of history
+    rejected: Mapping[str, int]  # reason → records
+    keys: int  # online: the newest record of each
+    published: str  # ISO 8601, UTC
+    reused: bool = True  # nothing had to be done
 
 
 @dataclass(frozen=True)
@@ -213,6 +237,31 @@ class Lake(Protocol):
 class Jobs(Protocol):
     def run(self, job: Job, progress: Progress) -> JobResult:
         """Run a job to its end. A job whose key has finished before returns that result without running."""
+
+
+class Features(Protocol):
+    """Each group has one live version, published last: online its newest records, offline its history."""
+
+    def publish(self, group: Group, version: str, records: Path, progress: Progress) -> Publication:
+        """Make the records of a parquet file the live version of `group`, offline first, then online in one step.
+
+        A reader meets the version before or this one, never a part. Live already: nothing is done. Killed, and run
+        again: it is whole. A version that had been live before is live again.
+        """
+
+    def published(self) -> list[Publication]:
+        """The live version of each group that has one, by name."""
+
+    def online(self, group: Group, keys: Sequence[str]) -> dict[str, Record]:
+        """The newest record of each key that is known, all of one version. NotReady when nothing is published."""
+
+    def before(
+        self, group: Group, wanted: Sequence[tuple[str, datetime]], version: str | None = None
+    ) -> list[Record | None]:
+        """For each (key, moment) the newest record strictly before that moment, None when there is none.
+
+        Of the live version unless another is named; NotReady when that one isn't there.
+        """
 
 
 class Models(Protocol):
@@ -308,6 +357,7 @@ class Target:
     config: Config
     lake: Lake
     jobs: Jobs
+    features: Features
     models: Models
     serving: Serving
     watch: Watch

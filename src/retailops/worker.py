@@ -81,7 +81,21 @@ def _predict(
     return scoring.job(inputs, output, parameters, progress)
 
 
-KINDS: dict[str, Work] = {"etl": _etl, "train": _train, "tune": _tune, "predict": _predict}
+def _features(
+    inputs: Mapping[str, Path], output: Path, parameters: Mapping[str, Any], progress: Progress
+) -> dict[str, Any]:
+    from retailops.retail import records
+
+    return records.job(inputs, output, parameters, progress)
+
+
+KINDS: dict[str, Work] = {
+    "etl": _etl,
+    "features": _features,
+    "train": _train,
+    "tune": _tune,
+    "predict": _predict,
+}
 
 
 @dataclass(frozen=True)

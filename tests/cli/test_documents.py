@@ -82,7 +82,7 @@ def test_run_goes_all_the_way_and_says_how_to_ask(project):
     assert document["ok"] is True
     assert document["target"] == "local"
     result = document["result"]
-    assert [row["stage"] for row in result["stages"]] == ["infra", "etl", "train", "register", "deploy"]
+    assert [row["stage"] for row in result["stages"]] == ["infra", "etl", "features", "train", "register", "deploy"]
     assert all(row["ok"] for row in result["stages"])
     assert {"accuracy", "macro F1"} <= {gate["name"] for gate in result["gates"]}
     request = urllib.request.Request(
@@ -107,6 +107,19 @@ def test_etl_counts_add_up(project):
     assert set(rows) == {"raw", "silver", "quarantined", "duplicates", "gold"}
     assert rows["raw"] == rows["silver"] + rows["quarantined"] + rows["duplicates"] > rows["gold"] == 6_000
     assert re.fullmatch("[0-9a-f]{16}", result["dataset"])
+
+
+def test_features_are_published_and_can_be_shown(project, synthetic_csvs):
+    listed = retailops(project, "features", "list")["result"]["groups"]
+    assert {row["group"] for row in listed if row["live"]} == {"product", "store", "customer"}
+    for row in listed:
+        assert row["live"]["records"] == row["live"]["written"] + sum(row["live"]["rejected"].values())
+    assert set(retailops(project, "status")["result"]["features"]) == {"product", "store", "customer"}
+    with min(synthetic_csvs.glob("*.csv")).open(newline="") as file:
+        first = next(csv.DictReader(file))
+    shown = retailops(project, "features", "show", "product", first["PROD_CODE"])["result"]
+    assert shown["features"]["category"] == first["PROD_CODE_10"]
+    assert retailops(project, "features", "show", "product", "PRD-none", code=2)["error"]["code"] == 2
 
 
 def test_train_gives_a_scorecard_for_each_algorithm(project):
@@ -239,6 +252,7 @@ COMMANDS = [
     "deploy",
     "status",
     "monitor",
+    "features list",
 ]
 
 

@@ -12,6 +12,7 @@ What is added lives in modules beside this one, each a list of hooks named HOOKS
     eks_clusters, eks_scaling_groups, feature_groups, memory
                     what EKS, EC2, S3 and SageMaker were asked to be, told as they tell it
     endings         ends that moto doesn't see
+    feature_records the feature store's runtime: records online, and as parquet offline
     iam_simulation  SimulatePrincipalPolicy over the policies that are really stored
     quotas          Service Quotas beyond the network's
     sagemaker_ends  what SageMaker ends and moto cannot: jobs, packages and their groups, feature groups

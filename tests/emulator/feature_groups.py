@@ -8,6 +8,7 @@ from typing import Any
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.sagemaker.models import SageMakerModelBackend, sagemaker_backends
 
+from emulator.feature_records import resolved
 from emulator.server import Hook, Request, Response
 
 _FORGOTTEN = ("Description", "OnlineStoreConfig")
@@ -39,6 +40,8 @@ def _asked(backend: SageMakerModelBackend) -> dict[str, dict[str, Any]]:
 
 def _described(group: Any, asked: dict[str, Any]) -> dict[str, Any]:
     told = {**group.describe(), **{name: asked[name] for name in _FORGOTTEN if name in asked}}
+    place = {**told["OfflineStoreConfig"]["S3StorageConfig"], "ResolvedOutputS3Uri": resolved(group)}
+    told["OfflineStoreConfig"] = {**told["OfflineStoreConfig"], "S3StorageConfig": place}
     offline = asked.get("OfflineStoreConfig", {})
     if offline.get("DisableGlueTableCreation"):  # moto invents a table all the same
         told["OfflineStoreConfig"] = {**told["OfflineStoreConfig"], "DisableGlueTableCreation": True}

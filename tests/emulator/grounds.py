@@ -1,8 +1,9 @@
-"""What data, models and jobs stand on, as `infra up` would have built it: buckets, the data's key, the model group."""
+"""What data, models, features and jobs stand on, as `infra up` would have built it: buckets, the data's key, groups."""
 
 from __future__ import annotations
 
 from emulator.server import Emulator
+from retailops.retail.feature_groups import GROUPS, Group
 
 ZONES = ("raw", "silver", "gold", "models", "quarantine", "logs")
 
@@ -19,3 +20,25 @@ def lay(aws: Emulator, prefix: str = "retail-demo-dev") -> None:
         s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
         s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
     aws.client("sagemaker").create_model_package_group(ModelPackageGroupName=prefix)
+
+
+def store(aws: Emulator, prefix: str = "retail-demo-dev") -> None:
+    """The feature groups, empty, over buckets that stand; a test holds their features against the Terraform's."""
+    for group in GROUPS.values():
+        aws.client("sagemaker").create_feature_group(
+            FeatureGroupName=f"{prefix}-{group.name}",
+            RecordIdentifierFeatureName="record_id",
+            EventTimeFeatureName="event_time",
+            FeatureDefinitions=_definitions(group),
+            RoleArn=f"arn:aws:iam::{aws.account}:role/{prefix}-sagemaker",
+            OnlineStoreConfig={"EnableOnlineStore": True},
+            OfflineStoreConfig={
+                "S3StorageConfig": {"S3Uri": f"s3://{prefix}-gold-{aws.account}/features"},
+                "DisableGlueTableCreation": True,
+            },
+        )
+
+
+def _definitions(group: Group) -> list[dict[str, str]]:
+    named = {**dict.fromkeys(("record_id", "event_time", "version", group.key), "String"), **group.features}
+    return [{"FeatureName": name, "FeatureType": type_} for name, type_ in named.items()]

@@ -9,6 +9,7 @@ from typing import Any
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.sagemaker.models import sagemaker_backends
 
+from emulator import feature_records
 from emulator.server import Hook, Request, Response
 
 Ending = Callable[[Any, dict[str, Any]], dict[str, Any] | None]  # None: moto answers
@@ -61,6 +62,7 @@ def _delete_feature_group(backend: Any, wanted: dict[str, Any]) -> dict[str, Any
     name = wanted["FeatureGroupName"]
     arns = {group.feature_group_name: arn for arn, group in backend.feature_groups.items()}
     del backend.feature_groups[_known(arns, name, f"FeatureGroup {name}", "ResourceNotFound")]
+    feature_records.records(backend, name).clear()
     return {}
 
 

@@ -23,6 +23,8 @@ from moto.core.model_instances import reset_model_data
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 from werkzeug.serving import make_server
 
+from emulator import thrift
+
 REGION = "ap-southeast-1"
 _PATIENCE_S = 2.0  # until a client that has its answer hangs up
 ADDITIONS: tuple[str, ...] = (  # modules of this package whose HOOKS complete moto
@@ -32,6 +34,7 @@ ADDITIONS: tuple[str, ...] = (  # modules of this package whose HOOKS complete m
     "eks_scaling_groups",
     "endings",
     "feature_groups",
+    "feature_records",
     "glue_triggers",
     "iam_simulation",
     "memory",
@@ -88,6 +91,7 @@ class Emulator:
 
     def __init__(self) -> None:
         default_user_config["iam"]["load_aws_managed_policies"] = True  # roles of EKS have some of AWS's own
+        thrift.spare()
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._additions: list[Hook] = [hook for name in ADDITIONS for hook in import_module(f"emulator.{name}").HOOKS]
         self.hooks: list[Hook] = []

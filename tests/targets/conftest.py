@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
+import boto3
 import pytest
 
 from emulator import Emulator, Executor, grounds
@@ -92,6 +93,12 @@ def aws(emulator: Emulator, monkeypatch: pytest.MonkeyPatch) -> Emulator:
     return emulator
 
 
+@pytest.fixture(scope="session")
+def loaded() -> boto3.Session:
+    """Descriptions of services, once read: twenty of them take seconds."""
+    return boto3.Session("testing", "testing", "testing", region_name=Emulator.region)
+
+
 # Suites and single promises that a target doesn't take part in, and why.
 ABSENT = {
     "local": {},
@@ -119,9 +126,11 @@ def target(request: pytest.FixtureRequest, project: Path) -> Target:
             pytest.skip(f"{request.param} isn't in {each}: {why}")
     if request.param == "aws":
         request.getfixturevalue("machines")
+        grounds.store(request.getfixturevalue("aws"))
     found = targets.open_target(load(project, f"target: {request.param}\n"))
     if isinstance(found.jobs, AwsJobs):
         found.jobs._patience = Patience(look=0.05)
+        found.jobs._session.__dict__["_boto"] = request.getfixturevalue("loaded")
     return found
 
 

@@ -13,7 +13,7 @@ import retailops
 from retailops.cli import flags as global_flags
 from retailops.cli import usage
 from retailops.cli.command import Group, quiet_exit, sign
-from retailops.cli.commands import cost, data, doctor, infra, live, model, project, whole
+from retailops.cli.commands import cost, data, doctor, features, infra, live, model, project, whole
 from retailops.cli.output import Ending, print_error, print_json, unexpected
 from retailops.errors import Interrupted, RetailOpsError, UsageError
 
@@ -22,7 +22,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "Set up": ("init", "config", "doctor", "infra", "data"),
     "Step by step": ("etl", "train", "tune", "register", "models", "deploy"),
     "Use": ("predict", "serve"),
-    "Watch": ("status", "monitor", "logs", "cost"),
+    "Watch": ("status", "monitor", "logs", "features", "cost"),
 }
 ORDER = tuple(name for names in SECTIONS.values() for name in names)
 
@@ -76,7 +76,7 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
     )
     app.callback(invoke_without_command=True)(_first)
-    for room in (project, doctor, infra, data, model, live, cost, whole):
+    for room in (project, doctor, infra, data, model, live, features, cost, whole):
         room.register(app)
     return app
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from retailops.errors import GateFailed, NotReady, UsageError
+from retailops.lifecycle import features
 from retailops.lifecycle.outcome import Outcome
 from retailops.ports import Approval, ModelVersion, Run, Target
 from retailops.progress import Progress
@@ -21,7 +22,8 @@ def register(target: Target, run_id: str | None, progress: Progress) -> Outcome:
         return Outcome({**shown, "version": None}, failed=_refusal(run, missed))
     progress.stage("registering")
     model = target.models.add(run)
-    return Outcome({**shown, **lineage(model)})
+    published = features.publish_products(target, model.run, progress)
+    return Outcome({**shown, **lineage(model), "features": features.told(published)})
 
 
 def best(target: Target) -> Run:

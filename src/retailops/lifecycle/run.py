@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from retailops.lifecycle import deploy, etl, infra, models, register, train
+from retailops.lifecycle import deploy, etl, features, infra, models, register, train
 from retailops.lifecycle.outcome import Outcome
 from retailops.ports import Target
 from retailops.progress import Progress
@@ -18,6 +18,7 @@ LAST = "deploy"
 STAGES: dict[str, Stage] = {
     "infra": lambda target, found, progress: infra.up(target, progress),
     "etl": lambda target, found, progress: etl.etl(target, None, progress),
+    "features": lambda target, found, progress: features.ingest(target, progress),
     "train": lambda target, found, progress: train.train(target, None, progress),
     "register": lambda target, found, progress: register.register(target, None, progress),
     # What was just registered, which needn't be the newest: a bundle that is known keeps its version.

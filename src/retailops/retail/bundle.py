@@ -17,6 +17,7 @@ FORMAT = 1
 MODEL = "model.onnx"  # float32[B, F] "features" → "probabilities" float32[B, 3] in the order of columns.LABELS
 ENCODER = "encoder.json"  # the features in order, their vocabularies and fill values
 LEANINGS = "leanings.json"  # absent when the model uses none
+PRODUCTS = "products.json"  # the category and department of each product in it, and the last day learned from
 CARD = "card.json"  # algorithm, parameters, data, scorecard, what the model is for and what it isn't
 GOLDEN = "golden.json"  # baskets with their features and probabilities, replayed before a version goes live
 REFERENCE = "reference.json"  # the training distribution that drift is measured against

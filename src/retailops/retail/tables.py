@@ -133,6 +133,16 @@ def catalogue_of(lines: Lines, variants: Catalogue) -> tuple[Lines, Catalogue]:
     return merged, catalogue
 
 
+def described(catalogue: Catalogue, last_day: int) -> dict[str, Any]:
+    """Each product's category and department ("" for unknown), and the last day (yyyymmdd) learned from, as JSON."""
+    attributes = [catalogue.attributes[name].tolist() for name in ("PROD_CODE_10", "PROD_CODE_20")]
+    day = f"{last_day // 10000:04d}-{last_day // 100 % 100:02d}-{last_day % 100:02d}"
+    return {
+        "learned_until": day,
+        "attributes": {code: list(pair) for code, *pair in zip(catalogue.codes.tolist(), *attributes, strict=True)},
+    }
+
+
 def _group_medians(group: NDArray[Any], values: NDArray[Any], groups: int) -> NDArray[np.float64]:
     order = np.lexsort((values, group))
     counts = np.bincount(group, minlength=groups)

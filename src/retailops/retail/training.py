@@ -67,6 +67,7 @@ class Learned:
     encoder: Encoder
     x: NDArray[np.float64]
     likelihoods: dict[str, float] | None  # of the line weights, held out, a basket; None without leanings
+    products: dict[str, Any] | None  # what the leanings are of; None without
 
 
 @dataclass(frozen=True)
@@ -77,6 +78,7 @@ class Study:
     options: TrainOptions
     split: dict[str, Any]
     encoder: Encoder
+    products: dict[str, Any] | None  # what the leanings are of; None without
     train_x: NDArray[np.float64]
     train_y: NDArray[np.int64]
     test: Baskets
@@ -146,6 +148,7 @@ def prepare(dataset: Dataset, everything: Baskets, options: TrainOptions, progre
         options=options,
         split=sides.split,
         encoder=learned.encoder,
+        products=learned.products,
         train_x=learned.x,
         train_y=train_y,
         test=test,
@@ -182,12 +185,12 @@ def divide(everything: Baskets, options: TrainOptions) -> Sides:
 
 def learn(training: Baskets, y: NDArray[np.int64], options: TrainOptions, progress: Progress) -> Learned:
     """Leanings and encoder of the training side, and its features from leanings that never saw the basket's label."""
-    leanings, features, likelihoods = None, None, None
+    leanings, features, likelihoods, products = None, None, None, None
     if options.feature_set == "leanings":
-        leanings, features, likelihoods = _learn(training, y, options, progress)
+        leanings, features, likelihoods, products = _learn(training, y, options, progress)
     progress.stage("encoding features")
     encoder = Encoder.fit(training.gold, options.feature_set, leanings)
-    return Learned(encoder, encoder.matrix(training.gold, features), likelihoods)
+    return Learned(encoder, encoder.matrix(training.gold, features), likelihoods, products)
 
 
 def _sample(mask: NDArray[np.bool_], options: TrainOptions) -> NDArray[np.bool_]:
@@ -214,7 +217,7 @@ def _require_classes(train_y: NDArray[np.int64], test_y: NDArray[np.int64]) -> N
 
 def _learn(
     training: Baskets, y: NDArray[np.int64], options: TrainOptions, progress: Progress
-) -> tuple[Leanings, NDArray[np.float64], dict[str, float]]:
+) -> tuple[Leanings, NDArray[np.float64], dict[str, float], dict[str, Any]]:
     lines, catalogue = tables.catalogue_of(training.lines, training.variants)
     likelihoods = leaning_module.weight_likelihoods(lines, y, catalogue, seed=options.seed, progress=progress)
     weight = max(likelihoods, key=lambda name: likelihoods[name])
@@ -228,7 +231,7 @@ def _learn(
         weight=weight,
         progress=progress,
     )
-    return leanings, features, likelihoods
+    return leanings, features, likelihoods, tables.described(catalogue, int(training.gold["shop_day"].max()))
 
 
 def _apply(leanings: Leanings | None, baskets: Baskets) -> tuple[NDArray[np.float64] | None, float]:
@@ -276,6 +279,7 @@ def _train_one(name: str, study: Study, folder: Path) -> dict[str, Any]:
     }
     if study.encoder.leanings is not None:
         contents[bundles.LEANINGS] = bundles.dumps(study.encoder.leanings.to_json())
+        contents[bundles.PRODUCTS] = bundles.dumps(study.products)
     bundle = bundles.write(folder, contents)
     return {"bundle": name, "hash": bundle.hash, "parameters": params, "scorecard": scorecard}
 

@@ -6,10 +6,10 @@ resource "aws_sagemaker_model_package_group" "main" {
 }
 
 locals {
-  # group => what identifies a record, and its features. A group can gain features later, never lose one.
+  # group => the key of what it describes, and its features. A group can gain features later, never lose one.
   feature_groups = {
     product = {
-      record = "prod_code"
+      key = "prod_code"
       features = {
         category     = "String"
         department   = "String"
@@ -20,14 +20,14 @@ locals {
       }
     }
     store = {
-      record = "store_code"
+      key = "store_code"
       features = {
         store_format = "String"
         store_region = "String"
       }
     }
     customer = {
-      record = "cust_code"
+      key = "cust_code"
       features = {
         baskets     = "Integral"
         lifestage   = "String"
@@ -42,18 +42,28 @@ resource "aws_sagemaker_feature_group" "main" {
 
   feature_group_name             = "${local.prefix}-${each.key}"
   description                    = "Features of a ${each.key}"
-  record_identifier_feature_name = each.value.record
+  record_identifier_feature_name = "record_id" # <edition>/<key>: a new edition stands beside the old one until it is whole
   event_time_feature_name        = "event_time"
   role_arn                       = aws_iam_role.service["sagemaker"].arn
 
   feature_definition {
-    feature_name = each.value.record
+    feature_name = "record_id"
     feature_type = "String"
   }
 
   feature_definition {
     feature_name = "event_time"
     feature_type = "String" # ISO 8601
+  }
+
+  feature_definition {
+    feature_name = "version" # of the dataset or bundle that it was made of
+    feature_type = "String"
+  }
+
+  feature_definition {
+    feature_name = each.value.key
+    feature_type = "String"
   }
 
   dynamic "feature_definition" {

@@ -6,14 +6,15 @@ import json
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from retailops.config import Config
-from retailops.errors import TargetFailed, Unsupported
+from retailops.errors import NotReady, TargetFailed, Unsupported
 from retailops.ports import (
     AS_IT_STANDS,
     NOTHING,
@@ -26,7 +27,9 @@ from retailops.ports import (
     Job,
     JobResult,
     ModelVersion,
+    Publication,
     Raw,
+    Record,
     Run,
     Spend,
     Standing,
@@ -35,6 +38,7 @@ from retailops.ports import (
 )
 from retailops.progress import SILENT, Progress
 from retailops.retail.dataset import Dataset
+from retailops.retail.feature_groups import Group
 
 
 class ToyLake:
@@ -77,6 +81,22 @@ class ToyJobs:
                     f"The job ended with {done.returncode}: {done.stderr.decode()[-500:]}", "Run it again."
                 )
         return JobResult(folder, json.loads((folder / "result.json").read_text()), reused)
+
+
+class ToyFeatures:
+    def publish(self, group: Group, version: str, records: Path, progress: Progress) -> Publication:
+        raise Unsupported("The target toy has no feature store.", "local has: set `target: local`.")
+
+    def published(self) -> list[Publication]:
+        return []
+
+    def online(self, group: Group, keys: Sequence[str]) -> dict[str, Record]:
+        raise NotReady("Nothing is published.", "local can: set `target: local`.")
+
+    def before(
+        self, group: Group, wanted: Sequence[tuple[str, datetime]], version: str | None = None
+    ) -> list[Record | None]:
+        raise NotReady("Nothing is published.", "local can: set `target: local`.")
 
 
 class ToyModels:
@@ -174,6 +194,7 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
         config=config,
         lake=ToyLake(shelf),
         jobs=ToyJobs(shelf),
+        features=ToyFeatures(),
         models=ToyModels(),
         serving=ToyServing(),
         watch=ToyWatch(),

@@ -35,12 +35,6 @@ def session(aws: Emulator, configured: Callable[[str], Config]) -> Session:
     return Session(configured(""))
 
 
-@pytest.fixture(scope="session")
-def loaded() -> boto3.Session:
-    """Descriptions of services, once read: twenty of them take seconds."""
-    return boto3.Session("testing", "testing", "testing", region_name=Emulator.region)
-
-
 @pytest.fixture
 def swift(session: Session, loaded: boto3.Session) -> Session:
     """The same as `session`, for tests that need many services and no credentials of their own."""

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from emulator import Emulator
+from emulator import Emulator, grounds
 
 
 @pytest.fixture
@@ -114,6 +114,55 @@ def test_a_feature_group_is_described_as_it_was_asked_for(aws: Emulator) -> None
     sagemaker.delete_feature_group(FeatureGroupName="shop-store")
     with pytest.raises(ClientError, match="ResourceNotFound"):
         sagemaker.describe_feature_group(FeatureGroupName="shop-store")
+
+
+def test_a_record_gives_way_to_one_that_is_not_earlier_and_a_mark_keeps_older_ones_out(aws: Emulator) -> None:
+    grounds.lay(aws)
+    grounds.store(aws)
+    runtime = aws.client("sagemaker-featurestore-runtime")
+    key = {"FeatureGroupName": "retail-demo-dev-store", "RecordIdentifierValueAsString": "s"}
+
+    def put(time: str, region: str, stores: list[str]) -> None:
+        values = {"record_id": "s", "event_time": time, "store_region": region}
+        record = [{"FeatureName": name, "ValueAsString": value} for name, value in values.items()]
+        runtime.put_record(FeatureGroupName=key["FeatureGroupName"], Record=record, TargetStores=stores)
+
+    def region() -> str | None:
+        found = runtime.get_record(**key, FeatureNames=["store_region"]).get("Record")
+        return found[0]["ValueAsString"] if found else None
+
+    put("2007-01-02T00:00:00Z", "E02", ["OnlineStore"])
+    put("2007-01-01T00:00:00Z", "E01", ["OnlineStore"])
+    assert region() == "E02"
+    runtime.delete_record(**key, EventTime="2007-01-03T00:00:00Z", TargetStores=["OnlineStore"])
+    put("2007-01-02T00:00:00Z", "E02", ["OnlineStore"])
+    assert region() is None
+    put("2007-01-04T00:00:00Z", "E04", ["OnlineStore", "OfflineStore"])
+    with pytest.raises(ClientError, match="later"):
+        runtime.delete_record(**key, EventTime="2007-01-04T00:00:00Z", DeletionMode="HardDelete")
+    runtime.delete_record(**key, EventTime="2007-01-05T00:00:00Z", DeletionMode="HardDelete")
+    put("2007-01-01T00:00:00Z", "E01", ["OnlineStore"])
+    assert region() == "E01"
+    gold = aws.client("s3").list_objects_v2(Bucket=f"retail-demo-dev-gold-{aws.account}")["Contents"]
+    assert [each["Key"].partition("/data/")[2][:31] for each in gold] == [
+        "year=2007/month=01/day=04/hour=",
+        "year=2007/month=01/day=05/hour=",
+    ]
+
+
+def test_records_are_judged_before_they_are_taken(aws: Emulator) -> None:
+    grounds.store(aws)
+    runtime = aws.client("sagemaker-featurestore-runtime")
+    good = {"record_id": "c", "event_time": "2007-01-02T00:00:00Z", "baskets": "1"}
+    for wrong in ({"record_id": ""}, {"event_time": "yesterday"}, {"baskets": "1.5"}, {"shoe_size": "46"}):
+        record = [{"FeatureName": name, "ValueAsString": value} for name, value in {**good, **wrong}.items()]
+        with pytest.raises(ClientError, match="ValidationError"):
+            runtime.put_record(FeatureGroupName="retail-demo-dev-customer", Record=record)
+    with pytest.raises(ClientError, match="does not exist"):
+        runtime.get_record(FeatureGroupName="none", RecordIdentifierValueAsString="c")
+    many = {"FeatureGroupName": "retail-demo-dev-customer", "RecordIdentifiersValueAsString": ["c", "c"]}
+    with pytest.raises(ClientError, match="each once"):
+        runtime.batch_get_record(Identifiers=[many])
 
 
 def training(**changes: Any) -> dict[str, Any]:

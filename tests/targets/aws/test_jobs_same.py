@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+import csv
 import threading
 from collections.abc import Callable
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from emulator import Emulator, Executor
+from emulator import Emulator, Executor, grounds
 from emulator.recording import recorded
 from retailops import config as configuration
 from retailops import files, targets
 from retailops.errors import UsageError
-from retailops.lifecycle import etl, register, train
-from retailops.ports import Job, JobResult
+from retailops.lifecycle import etl, features, register, train
+from retailops.ports import Job, JobResult, Target
 from retailops.progress import Silent
 from retailops.retail import algorithms, scoring
 from retailops.retail.bundle import Bundle
 from retailops.retail.dataset import Dataset
+from retailops.retail.feature_groups import GROUPS
 from retailops.targets.aws import permissions
 from retailops.targets.aws.jobs import AwsJobs, Patience
 from retailops.targets.aws.mirror import Mirror
@@ -144,11 +147,30 @@ def test_an_interrupted_training_ends_in_the_same_bundles(
     assert not mirror.listing(mirror.folder("models", "checkpoints")), "what is done is kept once"
 
 
+def known_features(target: Target, weeks: Path) -> tuple[Any, ...]:
+    """What the feature store says of some rows' customers, stores and products, now and at the time of the row."""
+    counts = features.ingest(target, Silent()).result["features"]
+    counts = {name: {**live, "published": ""} for name, live in counts.items()}
+    assert features.ingest(target, Silent()).result["reused"]
+    with max(weeks.glob("*.csv")).open(newline="") as file:
+        rows = [row for row, _ in zip(csv.DictReader(file), range(200), strict=False) if row["CUST_CODE"]]
+    moments = [datetime.strptime(f"{row['SHOP_DATE']}{row['SHOP_HOUR']:>02}+0000", "%Y%m%d%H%z") for row in rows]
+    found = []
+    for group in GROUPS.values():
+        keys = [row[group.key.upper()] for row in rows]
+        found.append(
+            (target.features.online(group, keys), target.features.before(group, [*zip(keys, moments, strict=True)]))
+        )
+    assert len(rows) > 50 and any(found[-1][1])
+    return counts, found
+
+
 @pytest.mark.slow
 def test_the_life_of_a_model_is_the_same_up_to_its_registration(
     tmp_path: Path, synthetic_csvs: Path, machines: Executor, aws: Emulator
 ) -> None:
     told = []
+    grounds.store(aws)
     with recorded(aws) as actions:
         for name in ("local", "aws"):
             (tmp_path / "retail.yaml").write_text(
@@ -164,6 +186,7 @@ def test_the_life_of_a_model_is_the_same_up_to_its_registration(
             trained = train.train(target, None, Silent()).result
             registered = register.register(target, None, Silent()).result
             told.append((made["dataset"], made["rows"], trained["runs"], trained["scorecards"], registered["version"]))
+            told[-1] += known_features(target, synthetic_csvs)
     assert told[0] == told[1]
     names = Session(found).names
     allowed = {action for right in permissions.rights(names, Settings()) for action in right.actions}

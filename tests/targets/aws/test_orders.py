@@ -46,7 +46,7 @@ def test_names_are_the_prefix_the_kind_and_the_key(orders: Callable[[str], Order
     assert made.name(Job("train", KEY, {}, {}), 12) == f"retail-demo-dev-train-{KEY}-12"
 
 
-@pytest.mark.parametrize("kind", ["etl", "train", "predict"])
+@pytest.mark.parametrize("kind", ["etl", "features", "train", "predict"])
 def test_the_longest_names_fit_and_still_begin_with_the_prefix(orders: Callable[[str], Orders], kind: Any) -> None:
     made = orders(f"project: {{name: {'p' * 30}, environment: staging}}\n")
     names = {made.name(Job(kind, KEY, {}, {}), attempt) for attempt in (1, 2, 99)}

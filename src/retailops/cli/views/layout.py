@@ -92,6 +92,11 @@ def size(count: float | None) -> str:
     return f"{count:.1f} GB"
 
 
+def feature_counts(features: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Published feature groups, each with how many things it knows: "customer (4,862)"."""
+    return [f"{name} ({number(live['keys'])})" for name, live in features.items()]
+
+
 def gate_table(gates: Sequence[Mapping[str, Any]]) -> Table:
     """Every number beside its gate, with the verdict in a word."""
     made = table("gate", "value", "must be", "", numbers=["value", "must be"])

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from retailops.cli.views.layout import facts, gate_table, number, percent, show, table, title, verdict
+from retailops.cli.views.layout import facts, feature_counts, gate_table, number, percent, show, table, title, verdict
 
 Result = Mapping[str, Any]
 
@@ -46,7 +46,12 @@ def served(console: Console, result: Result) -> None:
 def status(console: Console, result: Result) -> None:
     """What stands, from data to endpoint."""
     title(console, result["project"])
-    rows = {name.replace("_", " "): value for name, value in result.items() if name not in ("project", "endpoint")}
+    rows = {
+        name.replace("_", " "): value
+        for name, value in result.items()
+        if name not in ("project", "features", "endpoint")
+    }
+    rows["features"] = feature_counts(result["features"])
     facts(console, rows)
     endpoint = result["endpoint"]
     console.print()

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from retailops.cli.views.layout import (
     facts,
+    feature_counts,
     gate_table,
     number,
     percent,
@@ -79,7 +80,8 @@ def registered(console: Console, result: Result) -> None:
     title(console, f"Version {version}" if version else "Refused", f"{result['algorithm']}, run {result['run']}")
     show(console, gate_table(result["gates"]))
     console.print()
-    facts(console, {name: result.get(name) for name in ("dataset", "bundle", "folder")})
+    known = {name: result.get(name) for name in ("dataset", "bundle", "folder")}
+    facts(console, known | {"features": feature_counts(result.get("features", {}))})
 
 
 def versions(console: Console, result: Result) -> None:

@@ -25,6 +25,7 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
     """The ports over the account that the credentials belong to. No call is made before one is needed."""
     from retailops.targets.aws.costs import AwsCosts
     from retailops.targets.aws.doctor import AwsDoctor
+    from retailops.targets.aws.features import AwsFeatures
     from retailops.targets.aws.infra import AwsInfra
     from retailops.targets.aws.jobs import AwsJobs
     from retailops.targets.aws.lake import AwsLake
@@ -42,6 +43,7 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
         config=config,
         lake=AwsLake(mirror),
         jobs=AwsJobs(session, mirror),
+        features=AwsFeatures(session, mirror, config.etl.threads, config.etl.memory_mb),
         models=AwsModels(mirror, Packages(session)),
         serving=cast(Serving, NotYet("serving")),
         watch=cast(Watch, NotYet("monitoring")),

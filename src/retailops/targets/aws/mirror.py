@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -86,21 +87,21 @@ class Mirror:
             return [*wrote.items(), (".", self.uri(path))]
         return [(".", "/".join([wrote[zone], *rest]) if zone in wrote else self.uri(path))]
 
-    def listing(self, path: Path) -> list[Path]:
-        """The paths of all objects that S3 has at or below `path`, asked at this moment."""
-        return [each.path for each in self._objects(path)]
+    def listing(self, path: Path, named: str = "*") -> list[Path]:
+        """The paths of all objects that S3 has at or below `path`, asked at this moment; `named` as in a shell."""
+        return [each.path for each in self._objects(path, named)]
 
     def exists(self, path: Path) -> bool:
         """Whether S3 has this one object."""
         return any(each.path == path for each in self._objects(path))
 
-    def fetch(self, path: Path, progress: Progress = SILENT) -> Path:
+    def fetch(self, path: Path, progress: Progress = SILENT, named: str = "*") -> Path:
         """Have the object, or all that is below the prefix (all places of it), on this disk; returns `path`.
 
         Verified, each file whole or not there; what is there already unchanged isn't fetched again. NotReady when S3
         has nothing there.
         """
-        found = self._objects(path)
+        found = self._objects(path, named)
         if not found:
             raise NotReady(f"{self.uri(path)} isn't there.", "Run the step that makes it, or: retailops status")
         self._have(found, progress)
@@ -114,7 +115,13 @@ class Mirror:
         self._have(found, SILENT)
         return path
 
-    def push(self, path: Path, progress: Progress = SILENT, known: Mapping[Path, str] | None = None) -> list[Sent]:
+    def push(
+        self,
+        path: Path,
+        progress: Progress = SILENT,
+        known: Mapping[Path, str] | None = None,
+        named: str = "*",
+    ) -> list[Sent]:
         """Upload a file or folder below the mirror to its uri; links are followed.
 
         What S3 has already with the same content isn't sent; what was cut short goes on at the part where it stopped.
@@ -122,7 +129,7 @@ class Mirror:
         """
         self._parts(path)
         # What begins with a point is a file that a killed command was still writing.
-        whole = [each for each in path.rglob("*") if each.is_file() and not each.name.startswith(".")]
+        whole = [each for each in path.rglob(named) if each.is_file() and not each.name.startswith(".")]
         paths = sorted(whole) if path.is_dir() else [path]
         sizes = {each: each.stat().st_size for each in paths}
         progress.stage("Uploading to S3", sum(sizes.values()), "bytes")
@@ -190,12 +197,13 @@ class Mirror:
         found = files.read_json(self.fetch(places)) if self.exists(places) else None
         return found if isinstance(found, dict) else {}
 
-    def _objects(self, path: Path) -> list[_Object]:
+    def _objects(self, path: Path, named: str = "*") -> list[_Object]:
         path = path.absolute()
         return [
             each
             for relative, uri in self.places(path)
             for each in self._below(path if relative == "." else path / relative, uri, self._session.account)
+            if fnmatchcase(each.path.name, named)
         ]
 
     def _below(self, path: Path, uri: str, owner: str) -> Iterator[_Object]:

@@ -262,7 +262,8 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(
         "learning",
-        "sagemaker: CreateFeatureGroup DeleteFeatureGroup DescribeFeatureGroup GetRecord PutRecord UpdateFeatureGroup",
+        "sagemaker: BatchGetRecord CreateFeatureGroup DeleteFeatureGroup DeleteRecord DescribeFeatureGroup PutRecord "
+        "UpdateFeatureGroup",
         "feature-group/{prefix}*",
     ),
     Row(

@@ -50,9 +50,9 @@ class Tally:
             self._progress.advance(self._done)
 
 
-def abreast(work: Callable[[_Item], _Result], items: Iterable[_Item]) -> list[_Result]:
+def abreast(work: Callable[[_Item], _Result], items: Iterable[_Item], threads: int = THREADS) -> list[_Result]:
     """The results in order, a few items at a time. The first failure, or Ctrl-C, ends what hasn't begun."""
-    pool = ThreadPoolExecutor(THREADS)
+    pool = ThreadPoolExecutor(threads)
     try:
         return list(pool.map(work, items))
     finally:

@@ -11,6 +11,7 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
     # Here, and not at the top: reading retail.yaml imports this folder's settings, and needs nothing else of it.
     from retailops.targets.local.costs import LocalCosts
     from retailops.targets.local.doctor import LocalDoctor
+    from retailops.targets.local.features import LocalFeatures
     from retailops.targets.local.infra import LocalInfra
     from retailops.targets.local.jobs import LocalJobs
     from retailops.targets.local.lake import LocalLake
@@ -29,6 +30,7 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
         config=config,
         lake=LocalLake(workspace),
         jobs=jobs,
+        features=LocalFeatures(workspace, config.etl.threads, config.etl.memory_mb),
         models=LocalModels(workspace),
         serving=serving,
         watch=LocalWatch(folder / "serving" / "logs"),

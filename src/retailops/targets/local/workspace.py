@@ -10,7 +10,7 @@ from retailops import files
 from retailops.errors import ConfigError
 
 MARKER = "workspace.json"
-FOLDERS = ("lake/raw", "lake/datasets", "lake/scratch", "jobs", "models", "serving/logs")
+FOLDERS = ("lake/raw", "lake/datasets", "lake/scratch", "features", "jobs", "models", "serving/logs")
 
 
 @dataclass(frozen=True)
