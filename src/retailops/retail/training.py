@@ -2,28 +2,28 @@
 
 from __future__ import annotations
 
-import shutil
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retailops import files
 from retailops.errors import DataError, RetailOpsError
 from retailops.progress import Progress
 from retailops.retail import algorithms, golden, split, tables
 from retailops.retail import bundle as bundles
 from retailops.retail import leanings as leaning_module
-from retailops.retail.bundle import Bundle
 from retailops.retail.card import model_card
+from retailops.retail.checkpoint import NOWHERE, Checkpoint, digest
 from retailops.retail.classifier import Classifier
 from retailops.retail.columns import LABELS
 from retailops.retail.dataset import Dataset
 from retailops.retail.drift import reference
 from retailops.retail.encoder import Encoder, as_matrix
+from retailops.retail.kept import FOLDER, Kept
 from retailops.retail.leanings import Leanings
 from retailops.retail.scorecard import Scorecard, majority, score
 from retailops.retail.tables import Baskets
@@ -32,6 +32,9 @@ from retailops.retail.tables import Baskets
 ONNX_TOLERANCE = 1e-4
 # The seed-feature baseline reads nine coarse columns; more baskets than this don't change its figures.
 BASELINE_BASKETS = 60_000
+LEARNED = "learned"  # what the leanings are kept as
+
+LeaningsLearned = tuple[Leanings, NDArray[np.float64], dict[str, float]]
 
 
 @dataclass(frozen=True)
@@ -90,31 +93,32 @@ class Study:
 def job(inputs: Mapping[str, Path], output: Path, parameters: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     """The worker's entry: inputs["dataset"] is a dataset folder; bundles go to output/<algorithm>.
 
-    parameters["checkpoints"], if given, is a folder that outlives an interruption: see `train`.
+    parameters["checkpoints"] is a folder that outlives an interruption; without it that is one beside the output.
     """
     given = {**parameters, "algorithms": tuple(parameters["algorithms"])}
-    checkpoints = given.pop("checkpoints", None)
-    kept = Path(checkpoints) if checkpoints else None
-    return train(Dataset.open(inputs["dataset"]), output, TrainOptions(**given), progress, kept)
+    folder = Path(given.pop("checkpoints", output.with_name(FOLDER)))
+    return train(Dataset.open(inputs["dataset"]), output, TrainOptions(**given), progress, folder)
 
 
 def train(
-    dataset: Dataset, output: Path, options: TrainOptions, progress: Progress, kept: Path | None = None
+    dataset: Dataset, output: Path, options: TrainOptions, progress: Progress, folder: Path | None = None
 ) -> dict[str, Any]:
     """Train every algorithm of the options and write their bundles.
 
-    What is finished is in `kept` too, and isn't trained again when it is found there whole; the folder belongs to
-    this dataset and these options alone.
+    How far it has come is kept in `folder`: the leanings, finished algorithms, and what there is of the one under way.
+    What is found there of the same data and options is gone on from, to the same bundles; in the end it is taken away.
 
     Returns {"runs": {algorithm: {"bundle", "hash", "parameters", "scorecard"}}, "baselines", "split", "leanings"}.
     DataError when the dataset has no labels or too few weeks.
     """
-    study = prepare(dataset, read(dataset, options.threads, progress), options, progress)
+    kept = Kept(folder, decisive(dataset, options), progress)
+    everything = read(dataset, options.threads, progress)
+    study = prepare(dataset, everything, options, progress, kept.checkpoint(LEARNED, {}))
     runs = {}
     for name in options.algorithms:
         progress.stage(f"training {name}")
-        runs[name] = _recalled(name, output / name, kept) or _train_one(name, study, output / name)
-        _keep(name, runs[name], output / name, kept)
+        runs[name] = _train_one(name, study, output / name, kept)
+    kept.clear()
     return {
         "runs": runs,
         "baselines": study.baselines,
@@ -125,6 +129,12 @@ def train(
     }
 
 
+def decisive(dataset: Dataset, options: TrainOptions) -> dict[str, Any]:
+    """What decides all that a training learns, besides an algorithm's own parameters."""
+    chosen = {name: value for name, value in asdict(options).items() if name not in ("algorithms", "threads", "params")}
+    return {"dataset": dataset.version, "options": chosen}
+
+
 def read(dataset: Dataset, threads: int, progress: Progress) -> Baskets:
     """The baskets of a dataset to learn from. DataError when it has no labels."""
     if not dataset.labelled:
@@ -133,11 +143,17 @@ def read(dataset: Dataset, threads: int, progress: Progress) -> Baskets:
     return tables.read(dataset, threads=threads)
 
 
-def prepare(dataset: Dataset, everything: Baskets, options: TrainOptions, progress: Progress) -> Study:
+def prepare(
+    dataset: Dataset,
+    everything: Baskets,
+    options: TrainOptions,
+    progress: Progress,
+    checkpoint: Checkpoint = NOWHERE,
+) -> Study:
     """Split by time, learn the leanings out of fold, encode both sides, and score the baselines."""
     sides = divide(everything, options)
     training, train_y, test, test_y = sides.training, sides.train_y, sides.test, sides.test_y
-    learned = learn(training, train_y, options, progress)
+    learned = learn(training, train_y, options, progress, checkpoint)
     test_leanings, coverage = _apply(learned.encoder.leanings, test)
     test_x = learned.encoder.matrix(test.gold, test_leanings)
     progress.stage("scoring the baselines")
@@ -180,11 +196,17 @@ def divide(everything: Baskets, options: TrainOptions) -> Sides:
     return Sides(training, train_y, test, test_y, {**sides.describe(), **counts})
 
 
-def learn(training: Baskets, y: NDArray[np.int64], options: TrainOptions, progress: Progress) -> Learned:
+def learn(
+    training: Baskets,
+    y: NDArray[np.int64],
+    options: TrainOptions,
+    progress: Progress,
+    checkpoint: Checkpoint = NOWHERE,
+) -> Learned:
     """Leanings and encoder of the training side, and its features from leanings that never saw the basket's label."""
     leanings, features, likelihoods = None, None, None
     if options.feature_set == "leanings":
-        leanings, features, likelihoods = _learn(training, y, options, progress)
+        leanings, features, likelihoods = _recalled(checkpoint) or _learn(training, y, options, progress, checkpoint)
     progress.stage("encoding features")
     encoder = Encoder.fit(training.gold, options.feature_set, leanings)
     return Learned(encoder, encoder.matrix(training.gold, features), likelihoods)
@@ -213,8 +235,8 @@ def _require_classes(train_y: NDArray[np.int64], test_y: NDArray[np.int64]) -> N
 
 
 def _learn(
-    training: Baskets, y: NDArray[np.int64], options: TrainOptions, progress: Progress
-) -> tuple[Leanings, NDArray[np.float64], dict[str, float]]:
+    training: Baskets, y: NDArray[np.int64], options: TrainOptions, progress: Progress, checkpoint: Checkpoint
+) -> LeaningsLearned:
     lines, catalogue = tables.catalogue_of(training.lines, training.variants)
     likelihoods = leaning_module.weight_likelihoods(lines, y, catalogue, seed=options.seed, progress=progress)
     weight = max(likelihoods, key=lambda name: likelihoods[name])
@@ -228,7 +250,18 @@ def _learn(
         weight=weight,
         progress=progress,
     )
+    text = json.dumps({"leanings": leanings.to_json(), "likelihoods": likelihoods}).encode()
+    checkpoint.save("the leanings", {"features": features, "text": np.frombuffer(text, np.uint8)})
     return leanings, features, likelihoods
+
+
+def _recalled(checkpoint: Checkpoint) -> LeaningsLearned | None:
+    """What `_learn` kept: the same bits."""
+    state = checkpoint.load()
+    if not state:
+        return None
+    text = json.loads(state["text"].tobytes())
+    return Leanings.from_json(text["leanings"]), state["features"], text["likelihoods"]
 
 
 def _apply(leanings: Leanings | None, baskets: Baskets) -> tuple[NDArray[np.float64] | None, float]:
@@ -252,12 +285,15 @@ def _seed_baseline(
     return score(test_y, found.argmax(axis=1), test.gold["spend_pence"])
 
 
-def _train_one(name: str, study: Study, folder: Path) -> dict[str, Any]:
+def _train_one(name: str, study: Study, folder: Path, kept: Kept) -> dict[str, Any]:
     algorithm = algorithms.load(name)
     options = study.options
     params = algorithms.parameters(algorithm, name, options.params.get(name, {}))
     train_x, test_x = as_matrix(study.train_x), as_matrix(study.test_x)
-    model = algorithm.fit(train_x, study.train_y, params, options.seed, options.threads)
+    of = {"algorithm": name, "parameters": params, "data": digest(train_x, study.train_y) if kept.folder else ""}
+    if finished := kept.recall(name, of, folder):
+        return finished
+    model = algorithm.fit(train_x, study.train_y, params, options.seed, options.threads, kept.checkpoint(name, of))
     onnx = algorithm.to_onnx(model, train_x.shape[1])
     # One thread, as in the server: with several, trees are summed in another order and the last digits differ.
     served = Classifier(onnx).probabilities(test_x)
@@ -277,29 +313,9 @@ def _train_one(name: str, study: Study, folder: Path) -> dict[str, Any]:
     if study.encoder.leanings is not None:
         contents[bundles.LEANINGS] = bundles.dumps(study.encoder.leanings.to_json())
     bundle = bundles.write(folder, contents)
-    return {"bundle": name, "hash": bundle.hash, "parameters": params, "scorecard": scorecard}
-
-
-def _recalled(name: str, folder: Path, kept: Path | None) -> dict[str, Any] | None:
-    """What was finished before an interruption, its bundle in `folder`; None when it wasn't, or isn't whole."""
-    run = files.read_json(kept / f"{name}.json") if kept else None
-    if kept is None or not isinstance(run, dict):
-        return None
-    try:
-        whole = Bundle.open(kept / name).hash == run["hash"]
-    except RetailOpsError:
-        return None
-    if not whole:
-        return None
-    shutil.copytree(kept / name, folder, dirs_exist_ok=True)
+    run = {"bundle": name, "hash": bundle.hash, "parameters": params, "scorecard": scorecard}
+    kept.keep(name, of, run, folder)
     return run
-
-
-def _keep(name: str, run: dict[str, Any], folder: Path, kept: Path | None) -> None:
-    """The bundle first, and then the word that it is there."""
-    if kept is not None:
-        shutil.copytree(folder, kept / name, dirs_exist_ok=True)
-        files.write_json(kept / f"{name}.json", run)
 
 
 def _require_equal(name: str, served: NDArray[np.float32], native: NDArray[np.float64]) -> None:

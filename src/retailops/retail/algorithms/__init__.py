@@ -16,6 +16,8 @@ if TYPE_CHECKING:  # the names below are read with retail.yaml, where nobody nee
     import numpy as np
     from numpy.typing import NDArray
 
+    from retailops.retail.checkpoint import Checkpoint
+
 # Adding an algorithm: its file beside this one, and its name here.
 NAMES = ("decision_tree", "random_forest", "logistic_regression", "xgboost")
 
@@ -26,9 +28,18 @@ class Algorithm(Protocol):
     DEFAULTS: Mapping[str, Any]  # hyper-parameters by the library's own names; retail.yaml's train.params override them
 
     def fit(
-        self, x: NDArray[np.float32], y: NDArray[np.int64], params: Mapping[str, Any], seed: int, threads: int
+        self,
+        x: NDArray[np.float32],
+        y: NDArray[np.int64],
+        params: Mapping[str, Any],
+        seed: int,
+        threads: int,
+        checkpoint: Checkpoint = ...,
     ) -> Any:
-        """Train on float32[B, F] and class indices int64[B]; the same inputs give the same model."""
+        """Train on float32[B, F] and class indices int64[B]; the same inputs give the same model.
+
+        What the checkpoint has is gone on from, to the very same model; an algorithm that can't do that ignores it.
+        """
 
     def probabilities(self, model: Any, x: NDArray[np.float32]) -> NDArray[np.float64]:
         """The native model's answer, [B, 3] in the order of columns.LABELS."""

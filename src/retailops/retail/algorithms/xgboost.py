@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from retailops.retail.algorithms.onnx_graph import GRAPH
 from retailops.retail.algorithms.space import Dimension, Integer, Real
+from retailops.retail.checkpoint import NOWHERE, Checkpoint
 from retailops.retail.columns import LABELS
 
 DEFAULTS: Mapping[str, Any] = {
@@ -33,9 +34,20 @@ SPACE: Mapping[str, Dimension] = {
 }
 
 
-def fit(x: NDArray[np.float32], y: NDArray[np.int64], params: Mapping[str, Any], seed: int, threads: int) -> Any:
+def fit(
+    x: NDArray[np.float32],
+    y: NDArray[np.int64],
+    params: Mapping[str, Any],
+    seed: int,
+    threads: int,
+    checkpoint: Checkpoint = NOWHERE,
+) -> Any:
     from xgboost import XGBClassifier
 
+    from retailops.retail.algorithms.xgboost_rounds import Rounds
+
+    total = int(params["n_estimators"])
+    rounds = Rounds(x, total, checkpoint)
     model = XGBClassifier(
         objective="multi:softprob",
         num_class=len(LABELS),
@@ -44,9 +56,10 @@ def fit(x: NDArray[np.float32], y: NDArray[np.int64], params: Mapping[str, Any],
         base_score=0.5,
         random_state=seed,
         n_jobs=threads,
-        **params,
+        callbacks=[rounds],
+        **{**params, "n_estimators": rounds.left},
     )
-    return model.fit(x, y)
+    return model.fit(x, y, base_margin=rounds.margin).set_params(callbacks=None, n_estimators=total)
 
 
 def probabilities(model: Any, x: NDArray[np.float32]) -> NDArray[np.float64]:
