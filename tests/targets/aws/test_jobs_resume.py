@@ -116,8 +116,8 @@ def test_a_spot_machine_taken_away_at_random_rounds_changes_no_bundle(
     job = Job("train", "t1", {"dataset": dataset}, TRAIN)
     thread = threading.Thread(target=lambda: ended.append(cloud.run(job, watcher)))
     thread.start()
-    for number in range(len(cuts)):
-        settled(lambda still=len(cuts) - number - 1: len(json.loads(left.read_text())) == still)
+    for still in reversed(range(len(cuts))):
+        settled(lambda still=still: len(json.loads(left.read_text())) == still)
         machines.interrupt(NAME)
     thread.join(120)
     (done,) = ended

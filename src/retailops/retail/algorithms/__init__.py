@@ -1,15 +1,16 @@
 """The algorithms: one file each, named here. A file gives its defaults, how to fit, and how to become ONNX.
 
-A file that can be tuned also says where to search: SPACE, parameter → Integer, Real or Choice (space.py).
+A file that can be tuned also says where to search: SPACE, parameter → Integer, Real or Choice (space.py). One whose
+model several machines can train together also has `fit_together`: `fit` with a Team behind its arguments.
 """
 
 from __future__ import annotations
 
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from retailops.errors import ConfigError, UsageError
+from retailops.errors import ConfigError, Unsupported, UsageError
 from retailops.retail.algorithms.space import Dimension
 
 if TYPE_CHECKING:  # the names below are read with retail.yaml, where nobody needs numpy yet
@@ -53,6 +54,18 @@ def load(name: str) -> Algorithm:
     if name not in NAMES:
         raise ConfigError(f"There is no algorithm {name!r}.", f"Algorithms: {', '.join(NAMES)}.")
     return cast(Algorithm, importlib.import_module(f"{__name__}.{name}"))
+
+
+def together(name: str) -> Callable[..., Any]:
+    """How several machines train one model of this name: `fit` with a Team. Unsupported where they can't."""
+    found: Callable[..., Any] | None = getattr(load(name), "fit_together", None)
+    if not found:
+        able = [each for each in NAMES if hasattr(load(each), "fit_together")]
+        raise Unsupported(
+            f"{name} trains on one machine, not on several.",
+            f"Set the number of instances to 1, or train these alone: {', '.join(able)}.",
+        )
+    return found
 
 
 def space(name: str) -> Mapping[str, Dimension]:

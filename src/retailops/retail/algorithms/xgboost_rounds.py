@@ -9,6 +9,7 @@ in the end they take the places of the trees of nothing. Only public calls of XG
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -16,25 +17,33 @@ from numpy.typing import NDArray
 from xgboost import Booster, DMatrix
 from xgboost.callback import TrainingCallback
 
-from retailops.retail.checkpoint import Checkpoint
+from retailops.retail.checkpoint import Checkpoint, State
 from retailops.retail.columns import LABELS
 
-_MODEL, _ROUNDS = "model", "rounds"
+MODEL, ROUNDS = "model", "rounds"
 
 
 class Rounds(TrainingCallback):
     """Keeps what there is after a round when it is time, and brings back what was kept.
 
-    x: float32[B, F], the baskets trained on; total: rounds of the whole model.
+    x: float32[B, F], the baskets trained on; total: rounds of the whole model; state: what there is already;
+    matrix: makes XGBoost's own of float32[few, F], as the training's is made.
     """
 
-    def __init__(self, x: NDArray[np.float32], total: int, checkpoint: Checkpoint) -> None:
-        self._total, self._features, self._checkpoint = total, x.shape[1], checkpoint
+    def __init__(
+        self,
+        x: NDArray[np.float32],
+        total: int,
+        checkpoint: Checkpoint,
+        state: State | None,
+        matrix: Callable[..., DMatrix] = DMatrix,
+    ) -> None:
+        self._total, self._features, self._checkpoint, self._matrix = total, x.shape[1], checkpoint, matrix
         self._first: bytes | None = None
         self.there = 0
         self.margin: NDArray[np.float32] | None = None  # [B, 3] of the rounds that are there
-        if state := checkpoint.load():
-            self._first, self.there = state[_MODEL].tobytes(), int(state[_ROUNDS])
+        if state:
+            self._first, self.there = state[MODEL].tobytes(), int(state[ROUNDS])
             # Before the new booster is made: configuring this one sets the generators of the thread.
             self.margin = _booster(self._first).inplace_predict(x, predict_type="margin")
 
@@ -45,7 +54,8 @@ class Rounds(TrainingCallback):
     def before_training(self, model: Any) -> Any:
         if self.there:
             labels = np.arange(len(LABELS))
-            nothing = DMatrix(np.zeros((len(labels), self._features)), label=labels, weight=np.zeros(len(labels)))
+            few = np.zeros((len(labels), self._features), np.float32)
+            nothing = self._matrix(few, label=labels, weight=np.zeros(len(labels)))
             for number in range(self.there):
                 model.update(nothing, number)
         return model
@@ -53,7 +63,7 @@ class Rounds(TrainingCallback):
     def after_iteration(self, model: Any, epoch: int, evals_log: Any) -> bool:
         done = self.there + epoch + 1
         if done < self._total and self._checkpoint.due():
-            state = {_MODEL: np.frombuffer(self._whole(model), np.uint8), _ROUNDS: np.array(done)}
+            state = {MODEL: np.frombuffer(self._whole(model), np.uint8), ROUNDS: np.array(done)}
             self._checkpoint.save(f"{done} of {self._total} rounds of xgboost", state)
         return False
 
