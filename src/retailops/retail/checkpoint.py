@@ -29,13 +29,19 @@ State = Mapping[str, NDArray[Any]]
 
 
 class Checkpoint:
-    """One file, which may not be there. `of` says what it is of, exactly; None for a path keeps nothing."""
+    """One file, which may not be there. `of` says what it is of, exactly; None for a path keeps nothing.
 
-    def __init__(self, path: Path | None, of: Mapping[str, Any], progress: Progress = SILENT) -> None:
+    Without `writes` it is only read.
+    """
+
+    def __init__(
+        self, path: Path | None, of: Mapping[str, Any], progress: Progress = SILENT, *, writes: bool = True
+    ) -> None:
         self._path = path
         self._of = json.loads(json.dumps({"format": FORMAT, **of}))  # as it comes back from a file
         self._progress = progress
-        self.every_s = EVERY_S if path else math.inf
+        self._writes = writes and path is not None
+        self.every_s = EVERY_S if self._writes else math.inf
         self._due = time.monotonic() + self.every_s
 
     def load(self) -> State | None:
@@ -64,7 +70,7 @@ class Checkpoint:
 
     def save(self, done: str, state: State) -> None:
         """Replace what was kept by `state`; `done` tells a person how far that is."""
-        if self._path is None:
+        if self._path is None or not self._writes:
             return
         began = time.monotonic()
         body = io.BytesIO()

@@ -26,20 +26,24 @@ _LIBRARIES = ("numpy", "scikit-learn", "scipy")
 class Kept:
     """`folder` holds NAME/ and NAME.json of finished algorithms, and NAME.checkpoint of what is under way.
 
-    of: what everything in it must be of; folder None: nothing is kept.
+    of: what everything in it must be of; folder None: nothing is kept; without `writes` it is only read.
     """
 
     folder: Path | None = None
     of: Mapping[str, Any] = field(default_factory=dict)
     progress: Progress = SILENT
+    writes: bool = True
 
     def checkpoint(self, name: str, of: Mapping[str, Any]) -> Checkpoint:
         """Where `name` keeps what it has so far; `of` is what decides it besides what decides everything here."""
         path = self.folder / f"{name}.checkpoint" if self.folder else None
-        return Checkpoint(path, self._of(of), self.progress)
+        return Checkpoint(path, self._of(of), self.progress, writes=self.writes)
 
     def recall(self, name: str, of: Mapping[str, Any], folder: Path) -> dict[str, Any] | None:
-        """What was finished before, its bundle now in `folder`; None when it wasn't, isn't whole, or is of another."""
+        """What was finished before, its bundle now in `folder`; None when it wasn't, isn't whole, or is of another.
+
+        Who only reads gets no bundle.
+        """
         found = files.read_json(self.folder / f"{name}.json") if self.folder else None
         if self.folder is None or not isinstance(found, dict):
             return None
@@ -50,13 +54,14 @@ class Kept:
         if not whole:
             self.progress.note(f"{name} was kept of something else, or isn't whole: it is trained anew.")
             return None
-        shutil.copytree(self.folder / name, folder, dirs_exist_ok=True)
+        if self.writes:
+            shutil.copytree(self.folder / name, folder, dirs_exist_ok=True)
         run: dict[str, Any] = found["run"]
         return run
 
     def keep(self, name: str, of: Mapping[str, Any], run: dict[str, Any], folder: Path) -> None:
         """Keep a finished algorithm: the bundle first, then the word that it is there; its checkpoint is done with."""
-        if self.folder is None:
+        if self.folder is None or not self.writes:
             return
         files.remove(self.folder / name)
         shutil.copytree(folder, self.folder / name)
@@ -65,7 +70,7 @@ class Kept:
 
     def clear(self) -> None:
         """Take everything away. The folder itself may be a mount, which stays."""
-        if self.folder is None or not self.folder.is_dir():
+        if self.folder is None or not self.writes or not self.folder.is_dir():
             return
         for entry in self.folder.iterdir():
             files.remove(entry)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +28,7 @@ from retailops.retail.kept import FOLDER, Kept
 from retailops.retail.leanings import Leanings
 from retailops.retail.scorecard import Scorecard, majority, score
 from retailops.retail.tables import Baskets
+from retailops.retail.team import ALONE, Team
 
 # ONNX computes in float32: how far its probabilities may lie from the native model's.
 ONNX_TOLERANCE = 1e-4
@@ -94,30 +96,40 @@ def job(inputs: Mapping[str, Path], output: Path, parameters: Mapping[str, Any],
     """The worker's entry: inputs["dataset"] is a dataset folder; bundles go to output/<algorithm>.
 
     parameters["checkpoints"] is a folder that outlives an interruption; without it that is one beside the output.
+    parameters["hosts"] is the file of a team, when several machines do this at the same time.
     """
     given = {**parameters, "algorithms": tuple(parameters["algorithms"])}
     folder = Path(given.pop("checkpoints", output.with_name(FOLDER)))
-    return train(Dataset.open(inputs["dataset"]), output, TrainOptions(**given), progress, folder)
+    hosts = given.pop("hosts", None)
+    team = Team.read(Path(hosts)) if hosts else ALONE
+    return train(Dataset.open(inputs["dataset"]), output, TrainOptions(**given), progress, folder, team)
 
 
 def train(
-    dataset: Dataset, output: Path, options: TrainOptions, progress: Progress, folder: Path | None = None
+    dataset: Dataset,
+    output: Path,
+    options: TrainOptions,
+    progress: Progress,
+    folder: Path | None = None,
+    team: Team = ALONE,
 ) -> dict[str, Any]:
     """Train every algorithm of the options and write their bundles.
 
     How far it has come is kept in `folder`: the leanings, finished algorithms, and what there is of the one under way.
     What is found there of the same data and options is gone on from, to the same bundles; in the end it is taken away.
+    In a team every machine learns the same, fits each model together with the others, and the leader alone writes.
 
     Returns {"runs": {algorithm: {"bundle", "hash", "parameters", "scorecard"}}, "baselines", "split", "leanings"}.
-    DataError when the dataset has no labels or too few weeks.
+    DataError when the dataset has no labels or too few weeks, Unsupported for what a team can't train.
     """
-    kept = Kept(folder, decisive(dataset, options), progress)
+    fits = {name: fitting(name, team) for name in options.algorithms}
+    kept = Kept(folder, decisive(dataset, options), progress, writes=team.leads)
     everything = read(dataset, options.threads, progress)
     study = prepare(dataset, everything, options, progress, kept.checkpoint(LEARNED, {}))
     runs = {}
     for name in options.algorithms:
         progress.stage(f"training {name}")
-        runs[name] = _train_one(name, study, output / name, kept)
+        runs[name] = _train_one(name, study, output / name, kept, fits[name])
     kept.clear()
     return {
         "runs": runs,
@@ -127,6 +139,11 @@ def train(
         if study.encoder.leanings
         else None,
     }
+
+
+def fitting(name: str, team: Team) -> Callable[..., Any]:
+    """How an algorithm is fitted: alone, or with the others of a team. Unsupported for what a team can't train."""
+    return algorithms.load(name).fit if team.size == 1 else partial(algorithms.together(name), team=team)
 
 
 def decisive(dataset: Dataset, options: TrainOptions) -> dict[str, Any]:
@@ -285,7 +302,7 @@ def _seed_baseline(
     return score(test_y, found.argmax(axis=1), test.gold["spend_pence"])
 
 
-def _train_one(name: str, study: Study, folder: Path, kept: Kept) -> dict[str, Any]:
+def _train_one(name: str, study: Study, folder: Path, kept: Kept, fit: Callable[..., Any]) -> dict[str, Any]:
     algorithm = algorithms.load(name)
     options = study.options
     params = algorithms.parameters(algorithm, name, options.params.get(name, {}))
@@ -293,7 +310,9 @@ def _train_one(name: str, study: Study, folder: Path, kept: Kept) -> dict[str, A
     of = {"algorithm": name, "parameters": params, "data": digest(train_x, study.train_y) if kept.folder else ""}
     if finished := kept.recall(name, of, folder):
         return finished
-    model = algorithm.fit(train_x, study.train_y, params, options.seed, options.threads, kept.checkpoint(name, of))
+    model = fit(train_x, study.train_y, params, options.seed, options.threads, kept.checkpoint(name, of))
+    if not kept.writes:
+        return {}
     onnx = algorithm.to_onnx(model, train_x.shape[1])
     # One thread, as in the server: with several, trees are summed in another order and the last digits differ.
     served = Classifier(onnx).probabilities(test_x)

@@ -10,10 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 
 from emulator import Executor
-from retailops.errors import TargetFailed
+from retailops.config import Config
+from retailops.errors import TargetFailed, Unsupported
 from retailops.ports import Job, JobResult
 from retailops.progress import Silent
 from retailops.retail.bundle import Bundle
@@ -72,6 +74,16 @@ def uninterrupted(small_dataset: Dataset, tmp_path_factory: pytest.TempPathFacto
     )
 
 
+def pushed(mirror: Mirror, dataset: Dataset) -> Path:
+    """The dataset on S3."""
+    folder = mirror.folder("gold", "some")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    folder.symlink_to(dataset.folder)
+    mirror.push(folder)
+    folder.unlink()
+    return folder
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(8))
 def test_killed_at_random_rounds_training_ends_in_the_same_bundles(
@@ -106,11 +118,7 @@ def test_a_spot_machine_taken_away_at_random_rounds_changes_no_bundle(
     cuts, left = drawn(seed, "wait"), tmp_path / "cuts.json"
     left.write_text(json.dumps(cuts))
     mirror = Mirror(swift)
-    dataset = mirror.folder("gold", "some")
-    dataset.parent.mkdir(parents=True, exist_ok=True)
-    dataset.symlink_to(small_dataset.folder)
-    mirror.push(dataset)
-    dataset.unlink()
+    dataset = pushed(mirror, small_dataset)
     cloud = AwsJobs(swift, mirror, ("python", "-P", str(WORKER), str(left)), Patience(look=0.05))
     ended: list[JobResult] = []
     job = Job("train", "t1", {"dataset": dataset}, TRAIN)
@@ -124,3 +132,45 @@ def test_a_spot_machine_taken_away_at_random_rounds_changes_no_bundle(
     assert done.result == uninterrupted.result and hashes(done) == hashes(uninterrupted), cuts
     assert told(watcher) == expected(cuts) and machines.runs[NAME].starts == len(cuts) + 1
     assert not mirror.listing(mirror.folder("models", "checkpoints"))
+
+
+@pytest.mark.slow
+def test_two_machines_make_the_bundle_of_one_also_when_they_are_taken_away(
+    small_dataset: Dataset,
+    uninterrupted: JobResult,
+    configured: Callable[[str], Config],
+    loaded: boto3.Session,
+    machines: Executor,
+    tmp_path: Path,
+    watcher: Any,
+    settled: Callable[[Callable[[], bool]], None],
+) -> None:
+    session = Session(configured("aws: {training: {instances: 2}}\n"))
+    session.__dict__["_boto"] = loaded
+    left = tmp_path / "cuts.json"
+    left.write_text(json.dumps([{"name": "xgboost", "round": "11", "moment": "wait"}]))
+    mirror = Mirror(session)
+    cloud = AwsJobs(session, mirror, ("python", "-P", str(WORKER), str(left)), Patience(look=0.05))
+    job = Job("train", "t1", {"dataset": pushed(mirror, small_dataset)}, {**TRAIN, "algorithms": ["xgboost"]})
+    ended: list[JobResult] = []
+    thread = threading.Thread(target=lambda: ended.append(cloud.run(job, watcher)))
+    thread.start()
+    settled(lambda: left.read_text().strip() == "[]")
+    machines.interrupt(NAME)
+    thread.join(120)
+    (done,) = ended
+    expected = uninterrupted.result["runs"]["xgboost"]
+    assert done.result["runs"] == {"xgboost": expected}
+    assert Bundle.open(done.folder / "xgboost").hash == expected["hash"]
+    assert told(watcher) == [f"11 of {ROUNDS} rounds of xgboost"]
+    assert (machines.runs[NAME].starts, machines.runs[NAME].order.machines) == (2, 2)
+
+
+def test_what_one_machine_alone_can_train_is_refused_before_anything_is_asked_for(
+    configured: Callable[[str], Config], loaded: boto3.Session, machines: Executor
+) -> None:
+    session = Session(configured("aws: {training: {instances: 3}}\n"))
+    session.__dict__["_boto"] = loaded
+    with pytest.raises(Unsupported, match="random_forest trains on one machine"):
+        AwsJobs(session, Mirror(session)).run(Job("train", "t1", {}, TRAIN), Silent())
+    assert not machines.runs
