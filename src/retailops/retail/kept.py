@@ -18,8 +18,8 @@ from retailops.retail.bundle import Bundle
 from retailops.retail.checkpoint import Checkpoint
 
 FOLDER = "checkpoint"  # beside a job's output, when nobody says where
-# Libraries whose other version may give other numbers.
-_LIBRARIES = ("numpy", "scikit-learn", "scipy")
+# Libraries whose other version may give other numbers; XGBoost comes under one of two names.
+_LIBRARIES = ("numpy", "scikit-learn", "scipy", "xgboost", "xgboost-cpu")
 
 
 @dataclass(frozen=True)
@@ -78,11 +78,12 @@ class Kept:
             self.folder.rmdir()
 
     def _of(self, more: Mapping[str, Any]) -> dict[str, Any]:
-        import xgboost
-
-        versions = {name: metadata.version(name) for name in _LIBRARIES}
-        versions |= {"retailops": retailops.__version__, "xgboost": xgboost.__version__}
+        versions = {name: _version(name) for name in _LIBRARIES} | {"retailops": retailops.__version__}
         return {"versions": versions, **self.of, **more}
 
 
-NOTHING = Kept()
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return ""
