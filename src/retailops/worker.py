@@ -2,11 +2,12 @@
 
     python -m retailops.worker KIND --job FILE
     python -m retailops.worker KIND --input NAME=PATH … --output DIR [--parameters FILE]
-                               [--place NAME=DIR …] [--checkpoints DIR] [--failure FILE]
+                               [--place NAME=DIR …] [--checkpoints DIR] [--hosts FILE] [--failure FILE]
 
 A cloud mounts the parts of a folder wherever it likes: `--input NAME/PART=PATH` joins them to one folder NAME, and
 `--place NAME=DIR` puts what the work left in OUTPUT/NAME into DIR, from where it is taken away. `--checkpoints`
-outlives an interruption. `--failure` is where a cloud reads the last words of a container.
+outlives an interruption. `--hosts` says that several machines do this job at the same time, and which this one is: only
+the first of them tells and writes anything. `--failure` is where a cloud reads the last words of a container.
 
 Standard output carries one JSON object a line: {"event": "stage", "text", "total", "unit"}, {"event": "advance",
 "done"}, {"event": "note", "text"} and, at most once, {"event": "error", "code", "what", "fix", "details"}; the exit
@@ -33,7 +34,7 @@ from typing import Any, TextIO
 
 from retailops import environment, files
 from retailops.errors import DataError, GateFailed, RetailOpsError, TargetFailed, UsageError
-from retailops.progress import Progress
+from retailops.progress import SILENT, Progress
 
 RESULT = "result.json"
 _LAST_WORDS = 600  # characters of what a cloud is told of a failure: it keeps 1024, names and quotes included
@@ -109,6 +110,7 @@ class Order:
     attached: bool  # end when standard input does: whoever started us is gone
     places: dict[str, Path] = field(default_factory=dict)
     failure: Path | None = None
+    hosts: Path | None = None
 
 
 class EventLines:
@@ -174,15 +176,24 @@ def _do(order: Order, events: EventLines) -> None:
         if not path.exists():
             raise DataError(f"The job's input {name!r} isn't there: {path}", "Run the step that makes it again.")
     order.output.mkdir(parents=True, exist_ok=True)
+    leads = _leads(order)
     with tempfile.TemporaryDirectory(prefix="retailops-") as scratch:
         inputs = _joined(order.inputs, Path(scratch))
         try:
-            result = KINDS[order.kind](inputs, order.output, order.parameters, events)
+            result = KINDS[order.kind](inputs, order.output, order.parameters, events if leads else SILENT)
         except GateFailed:
             _put_in_place(order)  # what was refused, for a look
             raise
     _put_in_place(order)
-    files.write_json(order.output / RESULT, result)
+    if leads:
+        files.write_json(order.output / RESULT, result)
+
+
+def _leads(order: Order) -> bool:
+    """Whether this is the one machine, or the first of several."""
+    from retailops.retail.team import Team
+
+    return order.hosts is None or Team.read(order.hosts).leads
 
 
 def _put_in_place(order: Order) -> None:
@@ -229,6 +240,7 @@ def _order(arguments: Sequence[str] | None) -> Order:
     parser.add_argument("--parameters", type=Path, metavar="FILE", help="JSON object")
     parser.add_argument("--place", action="append", default=[], metavar="NAME=DIR")
     parser.add_argument("--checkpoints", metavar="DIR")
+    parser.add_argument("--hosts", type=Path, metavar="FILE", help="JSON with hosts and current_host")
     parser.add_argument("--failure", type=Path, metavar="FILE")
     parser.add_argument("--attached", action="store_true", help="end as soon as standard input is closed")
     given = parser.parse_args(arguments)
@@ -241,8 +253,10 @@ def _order(arguments: Sequence[str] | None) -> Order:
     parameters = _object(given.parameters) if given.parameters else {}
     if given.checkpoints:
         parameters["checkpoints"] = given.checkpoints
+    if given.hosts:
+        parameters["hosts"] = str(given.hosts)
     inputs, places = _pairs(given.input), _pairs(given.place)
-    return Order(given.kind, inputs, given.output, parameters, given.attached, places, given.failure)
+    return Order(given.kind, inputs, given.output, parameters, given.attached, places, given.failure, given.hosts)
 
 
 def _pairs(texts: Sequence[str]) -> dict[str, Path]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,6 +38,11 @@ class Order:
     @property
     def spot(self) -> bool:
         return bool(self.wanted.get("EnableManagedSpotTraining"))
+
+    @property
+    def machines(self) -> int:
+        """How many of them do this job at the same time."""
+        return int(self.wanted["ResourceConfig"].get("InstanceCount", 1)) if self.kind == "training" else 1
 
     @property
     def entry(self) -> list[str]:
@@ -77,10 +84,11 @@ class Order:
 
 
 class Container:
-    def __init__(self, aws: Emulator, order: Order, root: Path) -> None:
+    def __init__(self, aws: Emulator, order: Order, root: Path, host: str, hosts: Sequence[str]) -> None:
         self._s3 = aws.client("s3")
         self._order = order
-        self._root = root
+        self.root = root
+        self._hosts = {"current_host": host, "hosts": [*hosts]}
 
     def fill(self) -> None:
         """Bring all channels, and the checkpoints of a machine before. A channel with nothing in it is an error."""
@@ -89,13 +97,16 @@ class Container:
                 raise LookupError(f"Data download failed: No S3 objects found under S3 URL {uri!r} given in input.")
         for folder in [*self._order.outputs, "/opt/ml/output"]:
             self._inside(folder).mkdir(parents=True, exist_ok=True)
+        config = self._inside("/opt/ml/input/config/resourceconfig.json")
+        config.parent.mkdir(parents=True, exist_ok=True)
+        config.write_text(json.dumps(self._hosts))
         if self._order.checkpoints:
             folder, uri = self._order.checkpoints
             self._inside(folder).mkdir(parents=True, exist_ok=True)
             self._download(uri, self._inside(folder))
 
     def command(self, python: str) -> list[str]:
-        entry = [each.replace("/opt/ml/", f"{self._root}/opt/ml/") for each in self._order.entry]
+        entry = [each.replace("/opt/ml/", f"{self.root}/opt/ml/") for each in self._order.entry]
         return [python if entry[0] in ("python", "python3") else entry[0], *entry[1:]]
 
     def empty(self, *, code: int, interrupted: bool) -> None:
@@ -109,10 +120,10 @@ class Container:
     def last_words(self) -> str:
         """What the description of the job shows of the file for them, its first kilobyte."""
         path = self._inside(self._order.message)
-        return path.read_text(encoding="utf-8").replace(str(self._root), "")[:1024] if path.is_file() else ""
+        return path.read_text(encoding="utf-8").replace(str(self.root), "")[:1024] if path.is_file() else ""
 
     def _inside(self, path: str) -> Path:
-        return self._root / path.lstrip("/")
+        return self.root / path.lstrip("/")
 
     def _download(self, uri: str, folder: Path) -> int:
         bucket, _, prefix = uri.removeprefix("s3://").partition("/")

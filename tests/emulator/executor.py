@@ -11,7 +11,8 @@ A job gets a folder of its own for a container's root. Channels are downloaded i
 the arguments that begins with /opt/ml leads there; the entry point's `python` is this one. It gets no credentials and
 no endpoint, as behind network isolation. Its words go to the log group and streams that SageMaker would use. What the
 container leaves is uploaded where the request says; a failed processing job's too, the harder of the two things that
-the documentation leaves open. Checkpoints live on over an interruption.
+the documentation leaves open. Checkpoints live on over an interruption. A job of several machines is as many processes;
+they are called by addresses of the loopback, where SageMaker says algo-1, and what all of them leave goes to one place.
 """
 
 from __future__ import annotations
@@ -107,7 +108,7 @@ class Run:
         self.folder = folder  # of the machine it is on, or was on last
         self._root = folder
         self._executor = executor
-        self._process: subprocess.Popen[bytes] | None = None
+        self._processes: list[subprocess.Popen[bytes]] = []
         self._stopping = self._taken = False
         self._gone = threading.Event()
         self.thread = threading.Thread(target=self._live, name=order.name, daemon=True)
@@ -133,14 +134,14 @@ class Run:
     def end(self, *, stopping: bool = False) -> None:
         """SIGTERM, and a kill for who doesn't mind it. Nothing running is success."""
         self._stopping = self._stopping or stopping
-        process = self._process
-        if process is None or process.poll() is not None:
-            return
-        process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(_PATIENCE_S)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
+        alive = [process for process in self._processes if process.poll() is None]
+        for process in alive:
+            process.send_signal(signal.SIGTERM)
+        for process in alive:
+            try:
+                process.wait(_PATIENCE_S)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
 
     def _live(self) -> None:
         while not self._executor.capacity.wait(0.05):
@@ -167,36 +168,77 @@ class Run:
         return self._over("Failed", "Failed", f"AlgorithmError: {said}, exit code: {status}")
 
     def _once(self) -> int:
-        """A whole life on one machine. Returns the exit code of its program, negative for a signal."""
+        """A whole life on one machine, or several at once. Returns the exit code of its program, negative for a signal.
+
+        Of several programs that of the one that failed first, by which the others are ended too.
+        """
         self.starts += 1
         self.folder = self._root / str(self.starts)
-        self._container = Container(self._executor.aws, self.order, self.folder)
         self.job.secondary_status = "Downloading"
-        self._container.fill()
+        containers = self._filled()
+        self._container = containers[0]
         self.job.secondary_status = "Training"
-        self._process = subprocess.Popen(
-            self._container.command(sys.executable),
-            cwd=self.folder,
+        self._processes = [self._begun(container) for container in containers]
+        self.began.set()
+        if self._stopping:
+            self.end()
+        streams = [
+            threading.Thread(target=self._follow, args=(number, process), daemon=True)
+            for number, process in enumerate(self._processes, 1)
+        ]
+        for stream in streams:
+            stream.start()
+        code = self._waited()
+        for stream in streams:
+            stream.join()
+        self.job.secondary_status = "Uploading"
+        for container in containers:
+            container.empty(code=code, interrupted=self._taken)
+        return code
+
+    def _filled(self) -> list[Container]:
+        """The machines, the first in `folder`, with all that they need."""
+        # An address for each, that no other job meets at.
+        network = f"127.{os.getpid() % 200 + 20}.{list(self._executor.runs).index(self.order.name) % 250}"
+        hosts = [f"{network}.{number + 1}" for number in range(self.order.machines)]
+        found = []
+        for number, host in enumerate(hosts):
+            folder = self.folder if number == 0 else self.folder.with_name(f"{self.folder.name}-{number + 1}")
+            found.append(Container(self._executor.aws, self.order, folder, host, hosts))
+            found[-1].fill()
+        return found
+
+    def _begun(self, container: Container) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            container.command(sys.executable),
+            cwd=container.root,
             env={name: value for name, value in os.environ.items() if not name.startswith("AWS_")},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        self.began.set()
-        if self._stopping:
-            self.end()
-        assert self._process.stdout
-        _stream(self._process.stdout, self._words(), str(self.folder))
-        code = self._process.wait()
-        self.job.secondary_status = "Uploading"
-        self._container.empty(code=code, interrupted=self._taken)
-        return code
 
-    def _words(self) -> Callable[[list[str]], None]:
+    def _waited(self) -> int:
+        """All programs have ended: 0, or what the first one failed by."""
+        first = 0
+        while [process for process in self._processes if process.poll() is None]:
+            failed = [process.returncode for process in self._processes if process.returncode]
+            if failed and not first:
+                first = failed[0]
+                self.end()
+            time.sleep(0.01)
+        return first or next((process.returncode for process in self._processes if process.returncode), 0)
+
+    def _follow(self, number: int, process: subprocess.Popen[bytes]) -> None:
+        assert process.stdout
+        folder = self.folder if number == 1 else self.folder.with_name(f"{self.folder.name}-{number}")
+        _stream(process.stdout, self._words(number), str(folder))
+
+    def _words(self, number: int) -> Callable[[list[str]], None]:
         """What takes lines to the stream of this machine."""
         logs, group = self._executor.aws.client("logs"), self.order.logs
-        stream = f"{self.order.name}/algo-1-{int(time.time())}{self.starts:03d}"
+        stream = f"{self.order.name}/algo-{number}-{int(time.time())}{self.starts:03d}"
         if not logs.describe_log_groups(logGroupNamePrefix=group)["logGroups"]:
             with contextlib.suppress(logs.exceptions.ResourceAlreadyExistsException):
                 logs.create_log_group(logGroupName=group)

@@ -82,10 +82,11 @@ def test_a_tuning_that_is_killed_goes_on_from_the_trials_it_had(open_project, tm
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     (journal,) = begun
+    assert (learned := journal.with_name("learned.checkpoint")).is_file()
     before = journal.read_bytes()
     done = json.loads(subprocess.run([sys.executable, "-m", "retailops", *words], capture_output=True).stdout)["result"]
     assert journal.read_bytes().startswith(before[: before.rfind(b"\n") + 1]), "the trials it had are still there"
-    assert len(done["trials"]) == 30
+    assert len(done["trials"]) == 30 and not learned.exists()
     (folder,) = jobs.glob("tune-*")
     (folder / "output" / "result.json").unlink()
     journal.unlink()  # and now once more without a break

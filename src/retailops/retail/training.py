@@ -2,36 +2,41 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retailops import files
 from retailops.errors import DataError, RetailOpsError
 from retailops.progress import Progress
 from retailops.retail import algorithms, golden, split, tables
 from retailops.retail import bundle as bundles
 from retailops.retail import leanings as leaning_module
-from retailops.retail.bundle import Bundle
 from retailops.retail.card import model_card
+from retailops.retail.checkpoint import NOWHERE, Checkpoint, digest
 from retailops.retail.classifier import Classifier
 from retailops.retail.columns import LABELS
 from retailops.retail.dataset import Dataset
 from retailops.retail.drift import reference
 from retailops.retail.encoder import Encoder, as_matrix
+from retailops.retail.kept import FOLDER, Kept
 from retailops.retail.leanings import Leanings
 from retailops.retail.scorecard import Scorecard, majority, score
 from retailops.retail.tables import Baskets
+from retailops.retail.team import ALONE, Team
 
 # ONNX computes in float32: how far its probabilities may lie from the native model's.
 ONNX_TOLERANCE = 1e-4
 # The seed-feature baseline reads nine coarse columns; more baskets than this don't change its figures.
 BASELINE_BASKETS = 60_000
+LEARNED = "learned"  # what the leanings are kept as
+
+LeaningsLearned = tuple[Leanings, NDArray[np.float64], dict[str, float], dict[str, Any]]
 
 
 @dataclass(frozen=True)
@@ -92,31 +97,42 @@ class Study:
 def job(inputs: Mapping[str, Path], output: Path, parameters: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     """The worker's entry: inputs["dataset"] is a dataset folder; bundles go to output/<algorithm>.
 
-    parameters["checkpoints"], if given, is a folder that outlives an interruption: see `train`.
+    parameters["checkpoints"] is a folder that outlives an interruption; without it that is one beside the output.
+    parameters["hosts"] is the file of a team, when several machines do this at the same time.
     """
     given = {**parameters, "algorithms": tuple(parameters["algorithms"])}
-    checkpoints = given.pop("checkpoints", None)
-    kept = Path(checkpoints) if checkpoints else None
-    return train(Dataset.open(inputs["dataset"]), output, TrainOptions(**given), progress, kept)
+    folder = Path(given.pop("checkpoints", output.with_name(FOLDER)))
+    hosts = given.pop("hosts", None)
+    team = Team.read(Path(hosts)) if hosts else ALONE
+    return train(Dataset.open(inputs["dataset"]), output, TrainOptions(**given), progress, folder, team)
 
 
 def train(
-    dataset: Dataset, output: Path, options: TrainOptions, progress: Progress, kept: Path | None = None
+    dataset: Dataset,
+    output: Path,
+    options: TrainOptions,
+    progress: Progress,
+    folder: Path | None = None,
+    team: Team = ALONE,
 ) -> dict[str, Any]:
     """Train every algorithm of the options and write their bundles.
 
-    What is finished is in `kept` too, and isn't trained again when it is found there whole; the folder belongs to
-    this dataset and these options alone.
+    How far it has come is kept in `folder`: the leanings, finished algorithms, and what there is of the one under way.
+    What is found there of the same data and options is gone on from, to the same bundles; in the end it is taken away.
+    In a team every machine learns the same, fits each model together with the others, and the leader alone writes.
 
     Returns {"runs": {algorithm: {"bundle", "hash", "parameters", "scorecard"}}, "baselines", "split", "leanings"}.
-    DataError when the dataset has no labels or too few weeks.
+    DataError when the dataset has no labels or too few weeks, Unsupported for what a team can't train.
     """
-    study = prepare(dataset, read(dataset, options.threads, progress), options, progress)
+    fits = {name: fitting(name, team) for name in options.algorithms}
+    kept = Kept(folder, decisive(dataset, options), progress, writes=team.leads)
+    everything = read(dataset, options.threads, progress)
+    study = prepare(dataset, everything, options, progress, kept.checkpoint(LEARNED, {}))
     runs = {}
     for name in options.algorithms:
         progress.stage(f"training {name}")
-        runs[name] = _recalled(name, output / name, kept) or _train_one(name, study, output / name)
-        _keep(name, runs[name], output / name, kept)
+        runs[name] = _train_one(name, study, output / name, kept, fits[name])
+    kept.clear()
     return {
         "runs": runs,
         "baselines": study.baselines,
@@ -127,6 +143,17 @@ def train(
     }
 
 
+def fitting(name: str, team: Team) -> Callable[..., Any]:
+    """How an algorithm is fitted: alone, or with the others of a team. Unsupported for what a team can't train."""
+    return algorithms.load(name).fit if team.size == 1 else partial(algorithms.together(name), team=team)
+
+
+def decisive(dataset: Dataset, options: TrainOptions) -> dict[str, Any]:
+    """What decides all that a training learns, besides an algorithm's own parameters."""
+    chosen = {name: value for name, value in asdict(options).items() if name not in ("algorithms", "threads", "params")}
+    return {"dataset": dataset.version, "options": chosen}
+
+
 def read(dataset: Dataset, threads: int, progress: Progress) -> Baskets:
     """The baskets of a dataset to learn from. DataError when it has no labels."""
     if not dataset.labelled:
@@ -135,11 +162,17 @@ def read(dataset: Dataset, threads: int, progress: Progress) -> Baskets:
     return tables.read(dataset, threads=threads)
 
 
-def prepare(dataset: Dataset, everything: Baskets, options: TrainOptions, progress: Progress) -> Study:
+def prepare(
+    dataset: Dataset,
+    everything: Baskets,
+    options: TrainOptions,
+    progress: Progress,
+    checkpoint: Checkpoint = NOWHERE,
+) -> Study:
     """Split by time, learn the leanings out of fold, encode both sides, and score the baselines."""
     sides = divide(everything, options)
     training, train_y, test, test_y = sides.training, sides.train_y, sides.test, sides.test_y
-    learned = learn(training, train_y, options, progress)
+    learned = learn(training, train_y, options, progress, checkpoint)
     test_leanings, coverage = _apply(learned.encoder.leanings, test)
     test_x = learned.encoder.matrix(test.gold, test_leanings)
     progress.stage("scoring the baselines")
@@ -183,11 +216,18 @@ def divide(everything: Baskets, options: TrainOptions) -> Sides:
     return Sides(training, train_y, test, test_y, {**sides.describe(), **counts})
 
 
-def learn(training: Baskets, y: NDArray[np.int64], options: TrainOptions, progress: Progress) -> Learned:
+def learn(
+    training: Baskets,
+    y: NDArray[np.int64],
+    options: TrainOptions,
+    progress: Progress,
+    checkpoint: Checkpoint = NOWHERE,
+) -> Learned:
     """Leanings and encoder of the training side, and its features from leanings that never saw the basket's label."""
     leanings, features, likelihoods, products = None, None, None, None
     if options.feature_set == "leanings":
-        leanings, features, likelihoods, products = _learn(training, y, options, progress)
+        found = _recalled(checkpoint) or _learn(training, y, options, progress, checkpoint)
+        leanings, features, likelihoods, products = found
     progress.stage("encoding features")
     encoder = Encoder.fit(training.gold, options.feature_set, leanings)
     return Learned(encoder, encoder.matrix(training.gold, features), likelihoods, products)
@@ -216,8 +256,8 @@ def _require_classes(train_y: NDArray[np.int64], test_y: NDArray[np.int64]) -> N
 
 
 def _learn(
-    training: Baskets, y: NDArray[np.int64], options: TrainOptions, progress: Progress
-) -> tuple[Leanings, NDArray[np.float64], dict[str, float], dict[str, Any]]:
+    training: Baskets, y: NDArray[np.int64], options: TrainOptions, progress: Progress, checkpoint: Checkpoint
+) -> LeaningsLearned:
     lines, catalogue = tables.catalogue_of(training.lines, training.variants)
     likelihoods = leaning_module.weight_likelihoods(lines, y, catalogue, seed=options.seed, progress=progress)
     weight = max(likelihoods, key=lambda name: likelihoods[name])
@@ -231,7 +271,19 @@ def _learn(
         weight=weight,
         progress=progress,
     )
-    return leanings, features, likelihoods, tables.described(catalogue, int(training.gold["shop_day"].max()))
+    products = tables.described(catalogue, int(training.gold["shop_day"].max()))
+    text = json.dumps({"leanings": leanings.to_json(), "likelihoods": likelihoods, "products": products}).encode()
+    checkpoint.save("the leanings", {"features": features, "text": np.frombuffer(text, np.uint8)})
+    return leanings, features, likelihoods, products
+
+
+def _recalled(checkpoint: Checkpoint) -> LeaningsLearned | None:
+    """What `_learn` kept: the same bits."""
+    state = checkpoint.load()
+    if not state:
+        return None
+    text = json.loads(state["text"].tobytes())
+    return Leanings.from_json(text["leanings"]), state["features"], text["likelihoods"], text["products"]
 
 
 def _apply(leanings: Leanings | None, baskets: Baskets) -> tuple[NDArray[np.float64] | None, float]:
@@ -255,12 +307,17 @@ def _seed_baseline(
     return score(test_y, found.argmax(axis=1), test.gold["spend_pence"])
 
 
-def _train_one(name: str, study: Study, folder: Path) -> dict[str, Any]:
+def _train_one(name: str, study: Study, folder: Path, kept: Kept, fit: Callable[..., Any]) -> dict[str, Any]:
     algorithm = algorithms.load(name)
     options = study.options
     params = algorithms.parameters(algorithm, name, options.params.get(name, {}))
     train_x, test_x = as_matrix(study.train_x), as_matrix(study.test_x)
-    model = algorithm.fit(train_x, study.train_y, params, options.seed, options.threads)
+    of = {"algorithm": name, "parameters": params, "data": digest(train_x, study.train_y) if kept.folder else ""}
+    if finished := kept.recall(name, of, folder):
+        return finished
+    model = fit(train_x, study.train_y, params, options.seed, options.threads, kept.checkpoint(name, of))
+    if not kept.writes:
+        return {}
     onnx = algorithm.to_onnx(model, train_x.shape[1])
     # One thread, as in the server: with several, trees are summed in another order and the last digits differ.
     served = Classifier(onnx).probabilities(test_x)
@@ -281,29 +338,9 @@ def _train_one(name: str, study: Study, folder: Path) -> dict[str, Any]:
         contents[bundles.LEANINGS] = bundles.dumps(study.encoder.leanings.to_json())
         contents[bundles.PRODUCTS] = bundles.dumps(study.products)
     bundle = bundles.write(folder, contents)
-    return {"bundle": name, "hash": bundle.hash, "parameters": params, "scorecard": scorecard}
-
-
-def _recalled(name: str, folder: Path, kept: Path | None) -> dict[str, Any] | None:
-    """What was finished before an interruption, its bundle in `folder`; None when it wasn't, or isn't whole."""
-    run = files.read_json(kept / f"{name}.json") if kept else None
-    if kept is None or not isinstance(run, dict):
-        return None
-    try:
-        whole = Bundle.open(kept / name).hash == run["hash"]
-    except RetailOpsError:
-        return None
-    if not whole:
-        return None
-    shutil.copytree(kept / name, folder, dirs_exist_ok=True)
+    run = {"bundle": name, "hash": bundle.hash, "parameters": params, "scorecard": scorecard}
+    kept.keep(name, of, run, folder)
     return run
-
-
-def _keep(name: str, run: dict[str, Any], folder: Path, kept: Path | None) -> None:
-    """The bundle first, and then the word that it is there."""
-    if kept is not None:
-        shutil.copytree(folder, kept / name, dirs_exist_ok=True)
-        files.write_json(kept / f"{name}.json", run)
 
 
 def _require_equal(name: str, served: NDArray[np.float32], native: NDArray[np.float64]) -> None:

@@ -19,17 +19,17 @@ from numpy.typing import NDArray
 from retailops.errors import DataError
 from retailops.progress import Progress
 from retailops.retail import algorithms, split, training
+from retailops.retail.checkpoint import NOWHERE, Checkpoint
 from retailops.retail.columns import LABELS
 from retailops.retail.dataset import Dataset
 from retailops.retail.encoder import as_matrix
+from retailops.retail.kept import FOLDER, Kept
 from retailops.retail.scorecard import score
 from retailops.retail.search import Parameters, Plan, Trial, best, exhausted, search
 from retailops.retail.split import Fold
 from retailops.retail.tables import Baskets
 from retailops.retail.training import TrainOptions
 
-# Beside a job's output: a folder that outlives a job that was cut off, so that the next one goes on from it.
-CHECKPOINT = "checkpoint"
 JOURNAL = "trials.log"
 METRIC = "macro_f1"
 # The best of many trials is partly the luckiest, so its gain must be this many standard errors to count.
@@ -63,7 +63,7 @@ def job(inputs: Mapping[str, Path], output: Path, parameters: Mapping[str, Any],
     given = {name: value for name, value in parameters.items() if name not in {"train", "threads"}}
     name, threads = given["algorithm"], parameters["threads"]
     options = TuneOptions(**given, train=TrainOptions(**parameters["train"], algorithms=(name,), threads=threads))
-    return tune(Dataset.open(inputs["dataset"]), output.with_name(CHECKPOINT), options, progress)
+    return tune(Dataset.open(inputs["dataset"]), output.with_name(FOLDER), options, progress)
 
 
 def tune(dataset: Dataset, checkpoint: Path, options: TuneOptions, progress: Progress) -> dict[str, Any]:
@@ -77,7 +77,9 @@ def tune(dataset: Dataset, checkpoint: Path, options: TuneOptions, progress: Pro
     space, algorithm = algorithms.space(name), algorithms.load(name)
     usual = algorithms.parameters(algorithm, name, options.train.params.get(name, {}))
     everything = training.read(dataset, options.train.threads, progress)
-    ground = prepare(everything, options, progress)
+    # The leanings beside the trials: what takes longest is learned once, however often the search is cut off.
+    learned = Kept(checkpoint, training.decisive(dataset, options.train), progress).checkpoint(training.LEARNED, {})
+    ground = prepare(everything, options, progress, learned)
 
     def objective(parameters: Parameters) -> Iterator[float]:
         return _scores(algorithm, {**usual, **parameters}, ground, options.train)
@@ -85,6 +87,7 @@ def tune(dataset: Dataset, checkpoint: Path, options: TuneOptions, progress: Pro
     start = {parameter: usual[parameter] for parameter in space}
     plan = Plan(options.trials, options.patience, len(ground.folds), options.train.seed)
     trials = search(space, start, objective, plan, checkpoint / JOURNAL, progress)
+    learned.clear()
     return {
         "algorithm": name,
         "metric": METRIC,
@@ -95,11 +98,11 @@ def tune(dataset: Dataset, checkpoint: Path, options: TuneOptions, progress: Pro
     }
 
 
-def prepare(everything: Baskets, options: TuneOptions, progress: Progress) -> Ground:
+def prepare(everything: Baskets, options: TuneOptions, progress: Progress, checkpoint: Checkpoint = NOWHERE) -> Ground:
     """The training side alone, as training learns and encodes it; at most max_baskets of it for the trials."""
     sides = training.divide(everything, options.train)
     baskets, y = sides.training, sides.train_y
-    learned = training.learn(baskets, y, options.train, progress)
+    learned = training.learn(baskets, y, options.train, progress, checkpoint)
     rows = np.arange(len(y))
     if len(rows) > options.max_baskets:
         drawn = np.random.default_rng(options.train.seed).choice(rows, options.max_baskets, replace=False)

@@ -9,11 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from retailops.retail.algorithms import onnx_graph
+from retailops.retail.checkpoint import NOWHERE, Checkpoint
 
 DEFAULTS: Mapping[str, Any] = {"alpha": 1e-4}
 
 
-def fit(x: NDArray[np.float32], y: NDArray[np.int64], params: Mapping[str, Any], seed: int, threads: int) -> Any:
+def fit(
+    x: NDArray[np.float32],
+    y: NDArray[np.int64],
+    params: Mapping[str, Any],
+    seed: int,
+    threads: int,
+    checkpoint: Checkpoint = NOWHERE,
+) -> Any:
     from sklearn.linear_model import SGDClassifier
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler

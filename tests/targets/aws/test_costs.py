@@ -121,6 +121,14 @@ def test_a_line_is_quantity_times_price_and_the_total_their_sum(configured: Conf
         assert Decimal(str(estimate.monthly_usd)) == total
 
 
+def test_several_machines_of_a_training_are_paid_each(configured: Configured) -> None:
+    hours = []
+    for instances in (1, 3):
+        found = priced(configured(f"aws: {{training: {{instances: {instances}}}}}"), "always")
+        hours.append(next(line.quantity for line in found.lines if line.part == "training"))
+    assert hours[1] == pytest.approx(3 * hours[0], rel=1e-3)
+
+
 def test_the_default_keeps_its_promises_on_what_it_costs(configured: Configured) -> None:
     totals = {each.scenario: each.monthly_usd for each in AwsCosts(configured(""), TODAY).estimates()}
     assert totals["parked"] < totals["working-hours"] < totals["always"] <= 250

@@ -256,6 +256,12 @@ def test_quotas_that_suffice_are_told_with_their_numbers(session: Session) -> No
     assert "spot training job usage: 4" in found["quota: training"].what
 
 
+def test_a_quota_of_fewer_machines_than_train_together_is_a_warning(opened: Callable[[str], Session]) -> None:
+    found = by_check(list(quotas.quotas(opened("training: {instances: 5}"))))["quota: training"]
+    assert found.state == "warning" and "spot training job usage: 4" in found.what
+    assert "--desired-value 5" in found.fix
+
+
 def test_a_quota_that_is_used_up_fails_and_says_how_to_raise_it(aws: Emulator, session: Session) -> None:
     for number in range(4):
         aws.client("ec2").create_vpc(CidrBlock=f"10.{30 + number}.0.0/16")

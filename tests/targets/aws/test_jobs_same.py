@@ -127,13 +127,14 @@ def test_an_interrupted_training_ends_in_the_same_bundles(
     small_dataset: Dataset,
     machines: Executor,
     settled: Callable[[Callable[[], bool]], None],
+    watcher: Any,
 ) -> None:
     dataset = pushed(mirror, small_dataset.folder, "gold", "some")
     wanted = {"algorithms": ["decision_tree", "random_forest", "xgboost"], "threads": 1}
     one = here.run(Job("train", "t1", {"dataset": small_dataset.folder}, wanted), Silent())
     ended: list[JobResult] = []
     job = Job("train", "t1", {"dataset": dataset}, wanted)
-    thread = threading.Thread(target=lambda: ended.append(there.run(job, Silent())))
+    thread = threading.Thread(target=lambda: ended.append(there.run(job, watcher)))
     thread.start()
     run = machines.started("retail-demo-dev-train-t1")
     kept = run.folder / "opt/ml/checkpoints"
@@ -144,6 +145,7 @@ def test_an_interrupted_training_ends_in_the_same_bundles(
     assert run.starts == 2 and other.result == one.result
     for name in wanted["algorithms"]:
         assert Bundle.open(other.folder / name).hash == one.result["runs"][name]["hash"]
+    assert ("note", "Going on from what was kept: the leanings") in watcher.told
     assert not mirror.listing(mirror.folder("models", "checkpoints")), "what is done is kept once"
 
 

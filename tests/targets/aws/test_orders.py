@@ -75,6 +75,17 @@ def test_without_spot_nothing_waits(orders: Callable[[str], Orders]) -> None:
     assert asked["StoppingCondition"] == {"MaxRuntimeInSeconds": 240 * 60}
 
 
+@pytest.mark.parametrize("instances", [1, 2])
+def test_several_machines_are_told_who_they_are_and_talk_in_secret(
+    orders: Callable[[str], Orders], instances: int
+) -> None:
+    asked = train(orders(f"aws: {{training: {{instances: {instances}}}}}\n"))
+    assert asked["ResourceConfig"]["InstanceCount"] == instances and asked["EnableNetworkIsolation"] is True
+    assert asked["EnableInterContainerTrafficEncryption"] is (instances > 1)
+    told = "--hosts=/opt/ml/input/config/resourceconfig.json" in asked["AlgorithmSpecification"]["ContainerArguments"]
+    assert told is (instances > 1)
+
+
 def test_a_machine_with_a_disk_of_its_own_takes_no_key_for_it(orders: Callable[[str], Orders]) -> None:
     assert "VolumeKmsKeyId" not in train(orders("aws: {training: {instance: ml.m5d.large}}\n"))["ResourceConfig"]
 

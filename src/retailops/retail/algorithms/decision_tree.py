@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from retailops.retail.algorithms import onnx_graph
 from retailops.retail.algorithms.space import Choice, Dimension, Integer
+from retailops.retail.checkpoint import NOWHERE, Checkpoint
 
 DEFAULTS: Mapping[str, Any] = {"max_depth": 6, "min_samples_leaf": 20, "criterion": "entropy", "ccp_alpha": 0.0}
 SPACE: Mapping[str, Dimension] = {
@@ -19,7 +20,14 @@ SPACE: Mapping[str, Dimension] = {
 }
 
 
-def fit(x: NDArray[np.float32], y: NDArray[np.int64], params: Mapping[str, Any], seed: int, threads: int) -> Any:
+def fit(
+    x: NDArray[np.float32],
+    y: NDArray[np.int64],
+    params: Mapping[str, Any],
+    seed: int,
+    threads: int,
+    checkpoint: Checkpoint = NOWHERE,  # unused: one tree is grown in one go
+) -> Any:
     from sklearn.tree import DecisionTreeClassifier
 
     model = DecisionTreeClassifier(random_state=seed, **params).fit(x, y)

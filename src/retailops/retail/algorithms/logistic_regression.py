@@ -10,12 +10,20 @@ from numpy.typing import NDArray
 
 from retailops.retail.algorithms import onnx_graph
 from retailops.retail.algorithms.space import Dimension, Real
+from retailops.retail.checkpoint import NOWHERE, Checkpoint
 
 DEFAULTS: Mapping[str, Any] = {"C": 1.0, "max_iter": 300, "tol": 1e-4}
 SPACE: Mapping[str, Dimension] = {"C": Real(1e-3, 100.0, log=True)}
 
 
-def fit(x: NDArray[np.float32], y: NDArray[np.int64], params: Mapping[str, Any], seed: int, threads: int) -> Any:
+def fit(
+    x: NDArray[np.float32],
+    y: NDArray[np.int64],
+    params: Mapping[str, Any],
+    seed: int,
+    threads: int,
+    checkpoint: Checkpoint = NOWHERE,  # unused: a warm start ends in other bits, and all of it takes a second
+) -> Any:
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
+import time
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from retailops.retail.algorithms import onnx_graph
+from retailops.retail.algorithms import onnx_graph, trees
 from retailops.retail.algorithms.space import Dimension, Integer, Real
+from retailops.retail.checkpoint import NOWHERE, Checkpoint
 
 DEFAULTS: Mapping[str, Any] = {
     "n_estimators": 100,
@@ -27,13 +30,39 @@ SPACE: Mapping[str, Dimension] = {
 }
 
 
-def fit(x: NDArray[np.float32], y: NDArray[np.int64], params: Mapping[str, Any], seed: int, threads: int) -> Any:
+def fit(
+    x: NDArray[np.float32],
+    y: NDArray[np.int64],
+    params: Mapping[str, Any],
+    seed: int,
+    threads: int,
+    checkpoint: Checkpoint = NOWHERE,
+) -> Any:
     from sklearn.ensemble import RandomForestClassifier
 
-    model = RandomForestClassifier(random_state=seed, n_jobs=threads, **params).fit(x, y)
+    # Each tree's seed comes from the forest's and the tree's number alone (a warm start draws those of the trees that
+    # are there again), so that neither batches nor an interruption change a tree.
+    total = int(params["n_estimators"])
+    model = RandomForestClassifier(random_state=seed, n_jobs=threads, warm_start=True, **params)
+    model.estimators_ = trees.unpacked(state, x, y) if (state := checkpoint.load()) else []
+    batch = threads if math.isfinite(checkpoint.every_s) else total
+    while (there := len(model.estimators_)) < total:
+        began = time.monotonic()
+        model.set_params(n_estimators=min(there + batch, total)).fit(x, y)
+        if len(model.estimators_) < total and checkpoint.due():
+            done = f"{len(model.estimators_)} of {total} trees of random_forest"
+            checkpoint.save(done, trees.packed(model.estimators_))
+        batch = _next_batch(batch, time.monotonic() - began, checkpoint.every_s, threads)
     for tree in model.estimators_:
         onnx_graph.round_thresholds(tree)
-    return model
+    return model.set_params(warm_start=False)
+
+
+def _next_batch(batch: int, seconds: float, every_s: float, threads: int) -> int:
+    """As many trees as fit between two checkpoints at the pace of the last batch, each thread the same number."""
+    if not math.isfinite(every_s):
+        return batch
+    return max(1, int(batch * every_s / max(seconds, 1e-3)) // threads) * threads
 
 
 def probabilities(model: Any, x: NDArray[np.float32]) -> NDArray[np.float64]:

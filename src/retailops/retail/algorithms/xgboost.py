@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from retailops.retail.algorithms.onnx_graph import GRAPH
 from retailops.retail.algorithms.space import Dimension, Integer, Real
+from retailops.retail.checkpoint import NOWHERE, Checkpoint
 from retailops.retail.columns import LABELS
+from retailops.retail.team import Team
 
 DEFAULTS: Mapping[str, Any] = {
     "n_estimators": 120,
@@ -33,10 +35,44 @@ SPACE: Mapping[str, Dimension] = {
 }
 
 
-def fit(x: NDArray[np.float32], y: NDArray[np.int64], params: Mapping[str, Any], seed: int, threads: int) -> Any:
+def fit(
+    x: NDArray[np.float32],
+    y: NDArray[np.int64],
+    params: Mapping[str, Any],
+    seed: int,
+    threads: int,
+    checkpoint: Checkpoint = NOWHERE,
+) -> Any:
+    from retailops.retail.algorithms.xgboost_rounds import Rounds
+
+    total = int(params["n_estimators"])
+    rounds = Rounds(x, total, checkpoint, checkpoint.load())
+    model = _classifier({**params, "n_estimators": rounds.left}, seed, threads, callbacks=[rounds])
+    return model.fit(x, y, base_margin=rounds.margin).set_params(callbacks=None, n_estimators=total)
+
+
+def fit_together(
+    x: NDArray[np.float32],
+    y: NDArray[np.int64],
+    params: Mapping[str, Any],
+    seed: int,
+    threads: int,
+    checkpoint: Checkpoint,
+    team: Team,
+) -> Any:
+    """As `fit`, by all machines of a team at the same time: the same model on each of them, and as one alone."""
+    from retailops.retail.algorithms import xgboost_team
+
+    model = _classifier(params, seed, threads)
+    total = int(params["n_estimators"])
+    model.load_model(bytearray(xgboost_team.train(model.get_xgb_params(), x, y, total, checkpoint, team)))
+    return model
+
+
+def _classifier(params: Mapping[str, Any], seed: int, threads: int, **more: Any) -> Any:
     from xgboost import XGBClassifier
 
-    model = XGBClassifier(
+    return XGBClassifier(
         objective="multi:softprob",
         num_class=len(LABELS),
         tree_method="hist",
@@ -44,9 +80,8 @@ def fit(x: NDArray[np.float32], y: NDArray[np.int64], params: Mapping[str, Any],
         base_score=0.5,
         random_state=seed,
         n_jobs=threads,
-        **params,
+        **{**params, **more},
     )
-    return model.fit(x, y)
 
 
 def probabilities(model: Any, x: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -12,6 +12,7 @@ from typing import Any
 import retailops
 from retailops.errors import NotReady
 from retailops.ports import Job
+from retailops.retail import algorithms
 from retailops.targets.aws.inventory.account import unless_gone
 from retailops.targets.aws.mirror import Mirror
 from retailops.targets.aws.rights import partition
@@ -19,6 +20,7 @@ from retailops.targets.aws.session import Session
 
 WORKER = ("python", "-P", "-m", "retailops.worker")
 CHECKPOINTS = "/opt/ml/checkpoints"
+HOSTS = "/opt/ml/input/config/resourceconfig.json"  # which machines SageMaker has given to a job, and which this one is
 ZONES = ("silver", "gold", "quarantine")  # what an ETL job makes, each for its own bucket
 PARAMETERS = "parameters.json"
 _LONGEST = 63  # characters of a job's name
@@ -139,6 +141,7 @@ class Orders:
             f"--parameters={place.inputs}/order/{PARAMETERS}",
             *(f"--place={zone}={place.output}-{zone}" for zone in self.zones(job)),
             *([f"--checkpoints={CHECKPOINTS}"] if place is TRAINING else []),
+            *([f"--hosts={HOSTS}"] if place is TRAINING and self._instances > 1 else []),
             f"--failure={place.failure}",
         ]
 
@@ -181,6 +184,9 @@ class Orders:
 
     def _training(self, job: Job, name: str) -> dict[str, Any]:
         machine = self._session.settings.training
+        if self._instances > 1:
+            for algorithm in job.parameters.get("algorithms", ()):
+                algorithms.together(algorithm)  # Unsupported before anything is asked for
         channels = [
             {
                 "ChannelName": channel,
@@ -211,18 +217,24 @@ class Orders:
                 "KmsKeyId": self._key,
                 "CompressionType": "NONE",  # files, not an archive: bundles are read one by one
             },
-            "ResourceConfig": self._machine(machine.instance, machine.volume_gb),
+            "ResourceConfig": self._machine(machine.instance, machine.volume_gb, self._instances),
             "StoppingCondition": limits,
             "CheckpointConfig": {"S3Uri": self._mirror.uri(self.checkpoints(job)), "LocalPath": CHECKPOINTS},
             "EnableManagedSpotTraining": machine.spot,
+            # Machines of one job reach each other all the same, and nobody else; what they say is encrypted.
             "EnableNetworkIsolation": True,
+            "EnableInterContainerTrafficEncryption": self._instances > 1,
         }
 
-    def _machine(self, instance: str, volume_gb: int) -> dict[str, Any]:
-        found = {"InstanceCount": 1, "InstanceType": instance, "VolumeSizeInGB": volume_gb}
+    def _machine(self, instance: str, volume_gb: int, count: int = 1) -> dict[str, Any]:
+        found = {"InstanceCount": count, "InstanceType": instance, "VolumeSizeInGB": volume_gb}
         # Disks that are part of the machine are encrypted by it, with a key of its own; SageMaker refuses another.
         own_disk = re.match(r"ml\.\w\d(a|i)?d", instance)
         return found if own_disk else {**found, "VolumeKmsKeyId": self._key}
+
+    @property
+    def _instances(self) -> int:
+        return self._session.settings.training.instances
 
     @property
     def _image(self) -> str:

@@ -68,8 +68,8 @@ def _limit(session: Session, quota: Quota) -> float | None:
 def _training(session: Session) -> Finding:
     """Jobs aren't begun by `infra up`, so a quota of none is a warning."""
     training, other = session.settings.training.instance, session.settings.jobs.instance
-    names = [f"{training} for {way}training job usage" for way in ("", "spot ")]
-    names.append(f"{other} for processing job usage")
+    wanted = {f"{training} for {way}training job usage": session.settings.training.instances for way in ("", "spot ")}
+    names = [*wanted, f"{other} for processing job usage"]
     found: dict[str, Mapping[str, Any]] = {}
     with translated("Asking for SageMaker's quotas"):
         pages = session.client("service-quotas").get_paginator("list_service_quotas")
@@ -78,10 +78,12 @@ def _training(session: Session) -> Finding:
             if len(found) == len(names):
                 break
     check = "quota: training"
-    none = [found[name] for name in names if name in found and found[name]["Value"] < 1]
-    if none:
-        fix = "\n".join(_raise(session, "sagemaker", each["QuotaCode"], 1) for each in none)
-        return Finding(check, "warning", ", ".join(f"{each['QuotaName']}: 0" for each in none), fix)
+    few = [found[name] for name in names if name in found and found[name]["Value"] < wanted.get(name, 1)]
+    if few:
+        fix = "\n".join(
+            _raise(session, "sagemaker", each["QuotaCode"], wanted.get(each["QuotaName"], 1)) for each in few
+        )
+        return Finding(check, "warning", ", ".join(f"{each['QuotaName']}: {each['Value']:g}" for each in few), fix)
     if not found:
         return Finding(check, "skipped", f"AWS tells no limit of {training} here")
     return Finding(check, "ok", ", ".join(f"{name}: {found[name]['Value']:g}" for name in names if name in found))

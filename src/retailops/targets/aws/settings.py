@@ -50,6 +50,9 @@ class Jobs(Section):
 
 class Training(Section):
     instance: str = Field("ml.m5.large", pattern=_INSTANCE, description="Instance type of training.")
+    instances: int = Field(
+        1, ge=1, le=8, description="Instances that train one model together; several: xgboost alone."
+    )
     volume_gb: int = Field(30, ge=1, le=16_384, description="Disk in GB.")
     max_minutes: int = Field(240, ge=5, le=40_320, description="Minutes of training after which it is ended.")
     spot: bool = Field(True, description="On spare capacity, about a third of the price; may be interrupted.")

@@ -56,8 +56,9 @@ def _training(bill: Bill, config: Config, month: Month) -> None:
     settings, algorithms = config.settings("aws"), len(config.train.algorithms)
     declared, machine = settings.usage, settings.training
     minutes = TRAINING_MINUTES + TRAINING_MINUTES_A_MILLION * declared.rows_million
-    hours = declared.training_runs * algorithms * minutes / 60 * month.used
+    hours = declared.training_runs * algorithms * minutes / 60 * month.used * machine.instances
     detail = f"{declared.training_runs:,g} runs of {algorithms} algorithms, about {minutes:.1f} minutes each"
+    detail += f" on {machine.instances} instances" if machine.instances > 1 else ""
     way, item = ("on spot", "sagemaker-spot") if machine.spot else ("on demand", "sagemaker")
     bill.add("training", f"Training {way}, {machine.instance}", f"{item}.{machine.instance}", hours, detail)
 
