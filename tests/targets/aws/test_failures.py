@@ -89,7 +89,7 @@ def test_the_corpus_is_of_many_services_and_names_its_sources() -> None:
     for entry in CORPUS.values():
         assert entry.keys() <= FIELDS and entry["source"] and entry["fix"]
     unknown = [entry for entry in CORPUS.values() if entry["cause"] == "unknown"]
-    assert len(unknown) >= 5, "what no rule knows is part of it: a rule must not claim it"
+    assert len(unknown) >= 4, "what no rule knows is part of it: a rule must not claim it"
 
 
 def test_every_rule_has_a_cause_and_is_proved_by_a_failure(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ counts, so what is particular stands before what is general.
 
 from __future__ import annotations
 
-from retailops.errors import ConfigError, RetailOpsError
+from retailops.errors import ConfigError, RetailOpsError, UsageError
 from retailops.tools.diagnosis import Rule
 
 _AGAIN = "then run this again: it goes on where it stopped."
@@ -43,7 +43,7 @@ _IDENTITY = (
         cause="organisation",
     ),
     Rule(
-        r"OptInRequired|PendingVerification|SubscriptionRequired|not subscribed to this service|AccountProblem|"
+        r"OptInRequired|PendingVerification|SubscriptionRequired|not subscribed to|being validated|AccountProblem|"
         r"account is currently blocked",
         "AWS hasn't enabled this account, or this region for it: see its mail and the billing page of the account, or "
         "set another aws.region; then run this again.",
@@ -53,25 +53,26 @@ _IDENTITY = (
 # What AWS runs for us, and on what.
 _WORK = (
     Rule(
-        r"[Cc]ould not assume role|unable to (perform: sts:AssumeRole|assume role)|trust relationship|"
+        r"[Cc]ould not assume role|unable to (perform: sts:AssumeRole|assume (the )?role)|trust relationship|"
         r"cannot be assumed|role .*does not exist or cannot be assumed",
         f"A role of the project isn't there, or not as this version needs it: retailops infra up; {_AGAIN}",
         cause="role",
     ),
     Rule(
-        r"Invalid principal in policy|The role with name .* cannot be found|Invalid IAM Instance Profile",
-        "IAM doesn't know what was made a moment ago everywhere yet: run this again in a minute, it goes on.",
+        r"Invalid principal in policy|InsufficientS3BucketPolicy|The role with name .* cannot be found|"
+        r"Invalid IAM Instance Profile",
+        "What was made a moment ago isn't known everywhere in AWS yet: run this again in a minute, it goes on.",
         cause="not yet",
     ),
     Rule(
-        r"(?i)cannot pull|repository of your image|requested image .*not found|manifest .*unknown|RepositoryNotFound|"
-        r"ImageNotFound|access denied for repository|no basic auth credentials",
+        r"(?i)cannot pull|repository of your image|image URI|find repository|requested image .*not found|"
+        r"manifest .*unknown|RepositoryNotFound|ImageNotFound|access denied for repository|no basic auth credentials",
         "The image of jobs can't be had: push it to the project's repository, or name another with aws.image in "
         "retail.yaml; then run this again.",
         cause="image",
     ),
     Rule(
-        r"No S3 objects found|NoSuchKey",
+        r"No S3 objects found|NoSuchKey|[Cc]ould not find .*s3://",
         "What should be read isn't on S3 any more: run the step that makes it again (for data: retailops etl).",
         cause="input",
     ),
@@ -85,7 +86,8 @@ _WORK = (
 _RIGHTS = (
     Rule(
         r"UnauthorizedOperation|UnauthorizedException|AccessDenied|[Aa]ccess [Dd]enied|not authorized to perform|"
-        r"AuthorizationError|AuthFailure\.|Forbidden\b|^403\b|Insufficient Lake Formation permission",
+        r"AuthorizationError|AuthFailure\.|Forbidden\b|^403\b|"
+        r"[Ii]nsufficient (Lake Formation )?permission|[Nn]ot authorized to",
         "A right is missing: retailops doctor names it, and retailops doctor --policy prints all that are needed; "
         + _AGAIN,
         cause="rights",
@@ -99,8 +101,8 @@ _AMOUNT = (
         cause="throttled",
     ),
     Rule(
-        r"UnsupportedAvailabilityZone|sufficient capacity to support the cluster",
-        "The zone has no room for a cluster: change aws.zones or aws.region, or run this again later.",
+        r"UnsupportedAvailabilityZone|NotAvailableInZone|sufficient capacity to support the cluster",
+        "The zone has no room for it, or doesn't offer it: change aws.zones or aws.region, or run this again later.",
         cause="zone",
     ),
     Rule(
@@ -127,7 +129,7 @@ _AMOUNT = (
         error=ConfigError,
     ),
     Rule(
-        r"LimitExceeded|QuotaExceeded|CountExceeded|TooManyBuckets|maximum number of|reached your quota|"
+        r"LimitExceeded|QuotaExceeded|CountExceeded|TooManyBuckets|maximum number of (?!attempts)|reached your quota|"
         r"[Cc]annot exceed quota|service limit",
         f"A quota of the account is used up: retailops doctor shows which and how to raise it; {_AGAIN}",
         cause="quota",
@@ -139,7 +141,7 @@ _AMOUNT = (
         error=ConfigError,
     ),
     Rule(
-        r"NodeCreationFailure|Unhealthy nodes|AsgInstanceLaunchFailures",
+        r"NodeCreationFailure|Unhealthy nodes|AsgInstanceLaunchFailures|Node Group .*CREATE_FAILED",
         "The nodes didn't come up: other aws.nodes.types have more capacity, and nodes without a way out of the "
         f"network can't join; {_AGAIN}",
         cause="nodes",
@@ -185,14 +187,15 @@ _STATE = (
     ),
     Rule(
         r"RegionDisabled|PermanentRedirect|AuthorizationHeaderMalformed|IllegalLocationConstraint|ServiceNotInRegion|"
-        r"UnknownEndpoint|InvalidRegion|UnknownRegion|^301\b",
+        r"UnknownEndpoint|BucketRegionError|incorrect region|InvalidRegion|UnknownRegion|^301\b",
         "That is in another region, or the region isn't one that this account uses: correct aws.region in retail.yaml.",
         cause="region",
         error=ConfigError,
     ),
     Rule(
         r"NoSuchBucket|NoSuchEntity|EntityNotFound|ResourceNotFound|\.NotFound\b|NotFoundException|^404\b|"
-        r"[Uu]nable to verify/create output bucket|No output location provided|Could not find",
+        r"[Uu]nable to verify/create output bucket|No output location provided|[Cc]ould not find|"
+        r"(resource|was) not found",
         f"Something that retailops builds isn't there: retailops infra up makes it again; {_AGAIN}",
         cause="missing",
     ),
@@ -213,7 +216,8 @@ _WAY = (
     ),
     Rule(
         r"(Endpoint|Proxy)ConnectionError|ConnectionClosed|ConnectTimeout|ReadTimeout|HTTPClientError|"
-        r"ResponseStreaming|IncompleteRead|^ConnectionError|RequestTimeout\b|MetadataRetrieval",
+        r"ResponseStreaming|IncompleteRead|^ConnectionError|RequestTimeout\b|MetadataRetrieval|"
+        r"[Uu]nable to execute (HTTP )?request|allow outbound traffic",
         f"AWS can't be reached, or the connection broke: check the network, {_AGAIN}",
         cause="network",
     ),
@@ -229,10 +233,22 @@ _WAY = (
         cause="service",
     ),
     Rule(
-        r"ParamValidation|MissingParameter|UnknownParameter|UnsupportedOperation|MalformedPolicy",
+        r"ParamValidation|MissingParameter|UnknownParameter|UnsupportedOperation|NotImplemented|NotSupported|Malformed|EntityToo",
         "AWS doesn't understand what retailops asked for: please report it, with the log.",
         cause="bug",
         error=RetailOpsError,
+    ),
+    Rule(
+        r"mismatched input|SYNTAX_ERROR|COLUMN_NOT_FOUND|TYPE_MISMATCH|line \d+:\d+:",
+        "Correct the query: the two numbers are its line and column.",
+        cause="query",
+        error=UsageError,
+    ),
+    Rule(
+        r"Validation(Error|Exception)|InvalidParameter|InvalidInput|InvalidRequest|InvalidArgument|IllegalArgument",
+        "AWS doesn't take what it was asked for, and says which part of it: when that comes from retail.yaml, correct "
+        "it there; else please report it. Asking again won't help.",
+        cause="request",
     ),
 )
 
@@ -259,7 +275,7 @@ JOBS = (
         cause="capacity",
     ),
     Rule(
-        r"(?i)trust relationship|sts:AssumeRole|could not assume role",
+        r"(?i)trust relationship|sts:AssumeRole|(could not|unable to) assume (the )?role",
         "Bring the roles to what this version needs: retailops infra up; then run it again.",
         "SageMaker may not work as the job's role.",
         cause="role",

@@ -81,9 +81,10 @@ def translated(doing: str) -> Iterator[None]:
         yield
     except ClientError as problem:
         code, says = code_of(problem), str(problem.response.get("Error", {}).get("Message", "")).strip()
-        raise _error(f"{doing}: AWS answered", code, says) from problem
+        raise _error(code, says, f"{doing}: AWS answered {code}{': ' if says else ''}{says}") from problem
     except BotoCoreError as problem:
-        raise _error(f"{doing}:", type(problem).__name__, str(problem).strip()) from problem
+        name, says = type(problem).__name__, str(problem)
+        raise _error(name, says, f"{doing}: {says} ({name})") from problem
 
 
 def code_of(problem: Any) -> str:
@@ -107,11 +108,9 @@ def _installed() -> Iterator[None]:
         ) from problem
 
 
-def _error(doing: str, code: str, says: str) -> RetailOpsError:
-    """What the SDK calls it and what it says, whole, with the next step of the first rule that knows it."""
+def _error(code: str, says: str, what: str) -> RetailOpsError:
+    """The SDK's own words, whole, with the next step of the first rule that knows them."""
     rule = fitting(f"{code}: {says}", RULES)
-    what = f"{doing} {code}: {plain(says)}" if says else f"{doing} {code}"
     fix = rule.fix if rule else "Run this again: it goes on where it stopped. If it stays: retailops doctor"
-    return (rule.error if rule else TargetFailed)(
-        what, fix, details={"cause": rule.cause if rule else "", "code": code}
-    )
+    details = {"cause": rule.cause if rule else "", "code": code}
+    return (rule.error if rule else TargetFailed)(plain(what), fix, details=details)
