@@ -25,8 +25,12 @@ class Session:
 
     @cached_property
     def _boto(self) -> Any:
-        with _installed():
+        try:
             import boto3
+        except ImportError as problem:
+            raise NotReady(
+                "The libraries of the target aws aren't installed.", "Install them: pip install 'retailops[aws]'"
+            ) from problem
         return boto3.Session(region_name=self.settings.region)
 
     def client(self, service: str, **options: Any) -> Any:
@@ -35,8 +39,7 @@ class Session:
 
     def unwatched(self, service: str, **options: Any) -> Any:
         """A client that is kept out of the ledger, for the ledger's own use."""
-        with _installed():
-            from botocore.config import Config as ClientConfig
+        from botocore.config import Config as ClientConfig
 
         settings = ClientConfig(
             retries={"mode": "adaptive", "max_attempts": 8}, connect_timeout=10, read_timeout=60, **options
@@ -74,8 +77,7 @@ class Session:
 @contextmanager
 def translated(doing: str) -> Iterator[None]:
     """Errors of the SDK become ours: what was being done, what AWS says, what to do next."""
-    with _installed():
-        from botocore.exceptions import BotoCoreError, ClientError
+    from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         yield
@@ -96,16 +98,6 @@ def is_throttled(problem: Any) -> bool:
     """Whether AWS refused because of too many calls, which passes by itself."""
     rule = fitting(code_of(problem), RULES)
     return rule is not None and rule.cause == "throttled"
-
-
-@contextmanager
-def _installed() -> Iterator[None]:
-    try:
-        yield
-    except ImportError as problem:
-        raise NotReady(
-            "The libraries of the target aws aren't installed.", "Install them: pip install 'retailops[aws]'"
-        ) from problem
 
 
 def _error(code: str, says: str, what: str) -> RetailOpsError:
