@@ -18,7 +18,7 @@ help:
 	@echo "make checkov      look over the Terraform; in an environment of its own, since it pins boto3"
 	@echo "make bench        the benchmarks, written to docs/benchmarks.md"
 	@echo "make constraints  resolve all dependencies anew into constraints.txt"
-	@echo "make reference    write the command table into README.md"
+	@echo "make reference    write the command table into README.md, and docs/promises.md"
 	@echo "make clean        remove $(VENV), the demo and all caches"
 
 setup: $(VENV)/.dev
@@ -89,6 +89,7 @@ constraints: $(VENV)/.made
 
 reference: $(VENV)/.base
 	@$(PY) -m retailops.cli.reference README.md
+	@$(PY) tests/promises.py docs/promises.md
 
 clean: demo-down
 	@rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

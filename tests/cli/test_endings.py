@@ -15,7 +15,7 @@ import pytest
 from retailops.cli.call import Call
 from retailops.cli.command import Answer, finish
 from retailops.cli.flags import Flags
-from retailops.cli.output import plain
+from retailops.cli.output import missing_library, plain
 from retailops.errors import BY_CODE, GateFailed, RetailOpsError
 from retailops.lifecycle.outcome import Outcome
 from retailops.ports import Change
@@ -86,6 +86,19 @@ def test_an_unexpected_error_is_one_line_and_a_log(capsys):
     log = Path(err.split("the traceback is in ")[1].split(" (or")[0])
     assert "ZeroDivisionError" in log.read_text()
     log.unlink()
+
+
+def test_a_library_that_is_not_installed_is_told_with_the_way_to_get_it(capsys):
+    def body(call):
+        import a_library_that_nobody_has.part  # noqa: F401
+
+    assert ended(body) == 3
+    assert "The library a_library_that_nobody_has isn't installed" in (err := capsys.readouterr().err)
+    assert "pip install 'retailops'" in err
+    missing = missing_library(ModuleNotFoundError(name="botocore.exceptions"), "aws")
+    assert missing is not None and "pip install 'retailops[aws]'" in missing.fix
+    assert missing_library(ModuleNotFoundError(name="retailops.nothing"), "aws") is None
+    assert missing_library(ImportError("a name that has gone"), "aws") is None
 
 
 def test_debug_shows_the_traceback(capsys):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -48,6 +49,47 @@ def test_help_imports_nothing_heavy(line: str) -> None:
     assert not loaded & (HEAVY | {"yaml", "fastapi", "xgboost"})
     if line == "--help":  # the first page is the one that everybody waits for
         assert not loaded & {"pydantic", "rich"}
+
+
+CLOUD = {"azure", "boto3", "botocore", "kubernetes", "moto", "python_terraform", "sagemaker"}
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["config validate", "config validate --target aws", "cost --target aws", "data synth --output rows --baskets 20"],
+)
+def test_a_command_that_asks_no_cloud_loads_no_cloud(line: str, tmp_path: Path) -> None:
+    loaded = loaded_after(
+        f"import os; os.chdir({str(tmp_path)!r})\nfrom retailops.cli.app import execute\n"
+        f"assert execute(['init', '--quiet']) == 0 and execute({line.split()!r}) == 0"
+    )
+    assert "pydantic" in loaded and not loaded & CLOUD
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("line", "wanted"),
+    [
+        ("etl --target local", set()),
+        ("status --target local", set()),
+        ("models runs --target aws", {"boto3", "botocore"}),
+        ("infra plan --target aws", {"boto3", "botocore"}),
+    ],
+)
+def test_the_sdk_of_aws_is_loaded_by_what_asks_aws_alone(
+    line: str, wanted: set[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody has logged in here, so whoever asks AWS fails by that, before anything leaves this machine."""
+    for name in [each for each in os.environ if each.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name in ("AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE"):
+        monkeypatch.setenv(name, os.devnull)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    loaded = loaded_after(
+        f"import os; os.chdir({str(tmp_path)!r})\nfrom retailops.cli.app import execute\n"
+        f"assert execute(['init', '--quiet']) == 0; execute({line.split()!r})"
+    )
+    assert loaded & CLOUD - {"python_terraform"} == wanted
 
 
 CHEAP = ["config", "errors", "ports", "retail.algorithms", "targets", "targets.local.settings", "lifecycle.outcome"]

@@ -51,6 +51,12 @@ def test_constraints_are_names_and_versions_only():
         assert name in names, name
 
 
+def pip_install(python: Path, what: str | Path, cwd: Path) -> None:
+    """As a user does: plain pip, with our constraints."""
+    constraints = ROOT / "constraints.txt"
+    run(python, "-m", "pip", "--disable-pip-version-check", "install", "-q", "-c", constraints, what, cwd=cwd)
+
+
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The program `retailops` of an environment that holds the wheel and what it asks for."""
@@ -66,8 +72,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shutil.rmtree(source)
     venv.create(place / "venv", with_pip=True)
     python = place / "venv" / "bin" / "python"
-    constraints = ROOT / "constraints.txt"
-    run(python, "-m", "pip", "--disable-pip-version-check", "install", "-q", "-c", constraints, wheel, cwd=place)
+    pip_install(python, wheel, place)
     return python.with_name("retailops")
 
 
@@ -94,3 +99,32 @@ def test_the_installed_wheel_takes_files_of_ones_own(installed, tmp_path):
     assert "gold" in run(installed, "etl", "--input", "rows", "--quiet", cwd=tmp_path)
     run(installed, "teardown", "--yes", "--quiet", cwd=tmp_path)
     assert not (tmp_path / ".retailops").exists()
+
+
+@pytest.mark.slow
+def test_every_library_is_what_the_constraints_say(installed, tmp_path):
+    python = installed.with_name("python")
+    listed = json.loads(run(python, "-m", "pip", "list", "--format=json", cwd=tmp_path))
+    versions = {each["name"].lower().replace("_", "-"): each["version"] for each in listed}
+    pinned = dict(line.lower().replace("_", "-").split("==") for line in (ROOT / "constraints.txt").read_text().split())
+    free = {"pip", "setuptools", "retailops"}
+    assert {name: pinned.get(name) for name in versions.keys() - free} == {
+        name: version for name, version in versions.items() if name not in free
+    }
+    assert {"optuna", "duckdb", "onnx"} <= versions.keys() and "boto3" not in versions
+
+
+@pytest.mark.slow
+def test_the_extra_of_aws_installs_and_its_libraries_load(installed, tmp_path):
+    python = installed.with_name("python")
+    run(installed, "init", cwd=tmp_path)
+    without = subprocess.run(
+        [installed, "infra", "plan", "--target", "aws", "--json"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert without.returncode == 3 and "pip install 'retailops[aws]'" in json.loads(without.stdout)["error"]["fix"]
+    (wheel,) = installed.parents[2].glob("*.whl")
+    pip_install(python, f"{wheel}[aws]", tmp_path)
+    run(python, "-m", "pip", "check", cwd=tmp_path)
+    run(python, "-c", "import boto3, kubernetes, optuna, python_terraform", cwd=tmp_path)
+    told = json.loads(run(installed, "cost", "--target", "aws", "--json", cwd=tmp_path))
+    assert told["target"] == "aws" and told["result"]["monthly_usd"] > 0

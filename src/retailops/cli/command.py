@@ -17,7 +17,7 @@ from typer.core import TyperCommand, TyperGroup
 
 from retailops.cli import flags as global_flags
 from retailops.cli.call import Call
-from retailops.cli.output import Ending, print_error, print_json, screen, unexpected
+from retailops.cli.output import Ending, missing_library, print_error, print_json, screen, unexpected
 from retailops.errors import Interrupted, RetailOpsError
 
 if TYPE_CHECKING:
@@ -97,7 +97,7 @@ def finish(call: Call, body: Callable[[], Answer]) -> int:
     except BrokenPipeError:
         return quiet_exit()
     except Exception as problem:  # noqa: BLE001  the last line of defence: whatever it is, the user gets one line
-        ending.error = unexpected(problem, debug=call.flags.debug)
+        ending.error = missing_library(problem, call.target_name) or unexpected(problem, debug=call.flags.debug)
     ending.target = call.target_name
     try:
         return _tell(call, ending, answer)

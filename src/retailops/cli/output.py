@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import sys
@@ -11,7 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
-from retailops.errors import RetailOpsError
+from retailops.errors import NotReady, RetailOpsError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -94,6 +95,24 @@ def print_error(error: RetailOpsError) -> None:
         console.print(f"  {line}", soft_wrap=True)
     for number, line in enumerate(error.fix.splitlines()):
         console.print(Text.assemble(("  → " if number == 0 else "    ", "dim"), line), soft_wrap=True)
+
+
+def missing_library(problem: BaseException, target: str | None) -> RetailOpsError | None:
+    """What to install, when a library that isn't ours couldn't be imported: those of a cloud come with its extra."""
+    name = (problem.name or "").partition(".")[0] if isinstance(problem, ModuleNotFoundError) else ""
+    if name in ("", "retailops"):
+        return None
+    extra = f"[{target}]" if target in _extras() else ""
+    what = f"The library {name} isn't installed, and this command needs it."
+    return NotReady(what, f"Install what is missing: pip install 'retailops{extra}'; then: retailops doctor")
+
+
+def _extras() -> list[str]:
+    from importlib import metadata
+
+    with contextlib.suppress(metadata.PackageNotFoundError):  # a source tree that was never installed
+        return metadata.metadata("retailops").get_all("Provides-Extra") or []
+    return []
 
 
 def unexpected(problem: BaseException, *, debug: bool) -> RetailOpsError:

@@ -35,7 +35,7 @@ ALWAYS = {
     "Lake in S3": 0.02,  # 2.7 × (.1413 + 8 × .0138) = .6796; × .025
     "Writes to S3": 0.05,  # 8.76 + .8 + .2; × .005
     "Reads from S3": 0.00,  # 3 × 1.0 × .0004
-    "ETL on Glue": 0.51,  # 8 × 2 × 4.35 min = 1.16 h; × .44
+    "ETL, ml.m5.large": 0.09,  # 8 × 4.54 min = .6053 h; × .144
     "Athena queries": 0.05,  # .01 × 5
     "Training on spot, ml.m5.large": 0.02,  # 4 × 1 × 5.35 min = .3567 h; × .058
     "Load balancer": 18.40,  # 730 × .0252
@@ -80,6 +80,7 @@ VIRGINIA = {name: usd for name, usd in ALWAYS.items() if not name.startswith("No
     "Disks of the nodes, gp3": 3.20,
     "NAT gateways, 1": 32.85,
     "NAT traffic": 0.90,
+    "ETL, ml.m5.large": 0.07,  # .6053 × .115
     "Load balancer": 16.43,  # 730 × .0225 = 16.425
     "Answers to the internet": 0.18,
     "Logs taken in": 2.50,
@@ -93,11 +94,11 @@ def priced(config: Config, scenario: str) -> Estimate:
 @pytest.mark.parametrize(
     ("text", "scenario", "expected", "total"),
     [
-        ("", "always", ALWAYS, 218.89),
-        ("cost: {hours_per_week: 50}", "working-hours", WORKING_HOURS, 124.37),
+        ("", "always", ALWAYS, 218.47),
+        ("cost: {hours_per_week: 50}", "working-hours", WORKING_HOURS, 123.95),
         ("", "parked", PARKED, 78.66),
-        (WIDE, "always", WIDE_ALWAYS, 401.15),
-        ("aws: {region: us-east-1}", "always", VIRGINIA, 189.98),
+        (WIDE, "always", WIDE_ALWAYS, 400.73),
+        ("aws: {region: us-east-1}", "always", VIRGINIA, 189.54),
     ],
     ids=["always", "working hours", "parked", "three zones, NAT in each, endpoints", "Virginia"],
 )
@@ -167,6 +168,7 @@ def test_a_week_of_168_hours_is_all_of_the_month(configured: Configured) -> None
         ),
         ("nodes: {types: [m7i.large]}", "No price is known for m7i.large", "t3.medium, t3.large"),
         ("nodes: {types: [t3.medium, m7i.large]}", "No price is known for m7i.large", "t3.medium, t3.large"),
+        ("jobs: {instance: ml.m5.xlarge}", "No price is known for ml.m5.xlarge", "aws.jobs.instance"),
     ],
 )
 def test_a_price_that_is_missing_is_an_error_and_never_nothing(
@@ -208,7 +210,14 @@ def test_the_lake_keeps_its_dataset_in_a_month_without_an_etl_run(configured: Co
     config = configured("aws: {usage: {etl_runs: 0, rows_million: 100}}")
     lines = {line.name: line for line in priced(config, "always").lines}
     assert lines["Lake in S3"].quantity == 15.51  # 100 × (.1413 + .0138)
-    assert "ETL on Glue" not in lines
+    assert "ETL, ml.m5.large" not in lines
+
+
+def test_the_etl_is_priced_as_the_machine_that_it_runs_on(configured: Configured) -> None:
+    config = configured("aws: {usage: {etl_runs: 100, rows_million: 10}}")
+    line = next(line for line in priced(config, "always").lines if line.name.startswith("ETL"))
+    assert (line.name, line.unit, line.quantity) == ("ETL, ml.m5.large", "hour", 10.0)  # 100 × (4 + 10 × .2) min
+    assert line.unit_usd == load("ap-southeast-1").of("sagemaker.ml.m5.large").usd
 
 
 def test_spot_is_priced_at_the_dearest_of_the_types(configured: Configured) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from retailops.targets.aws import rent, usage
+from retailops.targets.aws import rent
 
 INFRA = Path(__file__).parents[3] / "templates" / "aws" / "infra"
 
@@ -41,10 +41,9 @@ def test_the_dashboards_and_their_own_metrics_are_counted() -> None:
     assert len(names - {"Predictions"}) + len(labels.split(",")) == rent.METRICS
 
 
-def test_the_etl_job_has_the_workers_that_are_priced() -> None:
+def test_the_glue_job_that_no_command_starts_and_no_line_is_for_is_the_smallest() -> None:
     (job,) = resources("aws_glue_job")
-    assert re.search(r'worker_type += "G\.1X"', job)  # one DPU each
-    assert re.findall(r"number_of_workers += (\d+)", job) == [str(usage.ETL_DPUS)]
+    assert re.search(r'worker_type += "G\.1X"', job) and re.findall(r"number_of_workers += (\d+)", job) == ["2"]
 
 
 def test_what_is_paid_by_the_hour_goes_when_parked() -> None:

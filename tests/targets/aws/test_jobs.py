@@ -15,7 +15,7 @@ import pytest
 
 from emulator import Emulator, Executor, Request, Response
 from retailops.config import Config
-from retailops.errors import GateFailed, Interrupted, NotReady, RetailOpsError, TargetFailed, UsageError
+from retailops.errors import ConfigError, GateFailed, Interrupted, NotReady, RetailOpsError, TargetFailed, UsageError
 from retailops.ports import Job, JobResult
 from retailops.progress import Silent
 from retailops.targets.aws.jobs import AwsJobs, Patience
@@ -379,7 +379,7 @@ def test_a_machine_that_sagemaker_does_not_know_is_refused(
     machines: Executor, mirror: Mirror, configured: Callable[[str], Config]
 ) -> None:
     invented = Session(configured("aws: {training: {instance: ml.m9.pocket}}\n"))
-    with pytest.raises(TargetFailed, match=r"ml\.m9\.pocket"):
+    with pytest.raises(ConfigError, match=r"ml\.m9\.pocket"):
         AwsJobs(invented, mirror, TOY, HURRY).run(job("count"), Silent())
 
 

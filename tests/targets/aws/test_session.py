@@ -39,7 +39,7 @@ def test_an_answer_of_aws_says_what_to_do(session: Session, aws: Emulator, code:
 def test_no_credentials_is_told_with_the_way_to_get_some(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"):
         monkeypatch.delenv(name)
-    with pytest.raises(TargetFailed, match="no usable AWS credentials") as refused:
+    with pytest.raises(TargetFailed, match="Unable to locate credentials") as refused:
         _ = session.account
     assert "aws sso login" in refused.value.fix
 

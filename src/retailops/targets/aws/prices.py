@@ -11,6 +11,14 @@ from typing import Any, Literal
 
 from retailops.errors import ConfigError
 
+# Kind of item → the keys of retail.yaml that name one.
+_KEYS = {
+    "ec2": "aws.nodes.types",
+    "spot": "aws.nodes.types",
+    "sagemaker": "aws.jobs.instance or aws.training.instance",
+    "sagemaker-spot": "aws.training.instance",
+}
+
 
 @dataclass(frozen=True)
 class Price:
@@ -43,8 +51,8 @@ class Prices:
         kind, _, name = item.partition(".")
         others = [each.removeprefix(f"{kind}.") for each in self._items if each.startswith(f"{kind}.")]
         what = f"No price is known for {name} ({kind}) in {self.region}, so nothing can be said about its cost."
-        if kind in ("ec2", "spot"):
-            return ConfigError(what, f"Set aws.nodes.types to some of: {', '.join(others)}.")
+        if kind in _KEYS:
+            return ConfigError(what, f"Set {_KEYS[kind]} to one of: {', '.join(others)}.")
         return ConfigError(
             what, f"The price file of {self.region} lacks `{item}`: set another aws.region, or report it."
         )

@@ -9,9 +9,11 @@ from typing import Any
 
 from retailops.config import Config
 from retailops.errors import ConfigError, NotReady, RetailOpsError, TargetFailed
+from retailops.targets.aws.diagnoses import RULES
 from retailops.targets.aws.ledger import Ledger
 from retailops.targets.aws.names import Names
 from retailops.targets.aws.settings import Settings
+from retailops.tools.diagnosis import fitting, plain
 
 
 class Session:
@@ -80,9 +82,11 @@ def translated(doing: str) -> Iterator[None]:
     try:
         yield
     except ClientError as problem:
-        raise _refused(doing, problem) from problem
+        code, says = code_of(problem), str(problem.response.get("Error", {}).get("Message", "")).strip()
+        raise _error(code, says, f"{doing}: AWS answered {code}{': ' if says else ''}{says}") from problem
     except BotoCoreError as problem:
-        raise _unreached(doing, problem) from problem
+        name, says = type(problem).__name__, str(problem)
+        raise _error(name, says, f"{doing}: {says} ({name})") from problem
 
 
 def code_of(problem: Any) -> str:
@@ -92,40 +96,13 @@ def code_of(problem: Any) -> str:
 
 def is_throttled(problem: Any) -> bool:
     """Whether AWS refused because of too many calls, which passes by itself."""
-    return code_of(problem) in _THROTTLED
+    rule = fitting(code_of(problem), RULES)
+    return rule is not None and rule.cause == "throttled"
 
 
-_EXPIRED = {"ExpiredToken", "ExpiredTokenException", "RequestExpired"}
-_UNKNOWN = {"InvalidClientTokenId", "UnrecognizedClientException", "SignatureDoesNotMatch", "AuthFailure"}
-_DENIED = {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "UnauthorizedException"}
-_THROTTLED = {"Throttling", "ThrottlingException", "RequestLimitExceeded", "TooManyRequestsException", "SlowDown"}
-_LIMITED = {"LimitExceededException", "ResourceLimitExceeded", "ServiceQuotaExceededException", "LimitExceeded"}
-
-
-def _refused(doing: str, problem: Any) -> RetailOpsError:
-    code = code_of(problem)
-    says = str(problem.response.get("Error", {}).get("Message", "")).strip() or code
-    what = f"{doing}: AWS answered {code}: {says}"
-    if code in _EXPIRED:
-        return TargetFailed(what, "The credentials have expired: log in anew (aws sso login), then run this again.")
-    if code in _UNKNOWN:
-        return TargetFailed(what, "AWS doesn't know these credentials: check AWS_PROFILE or the keys, then run again.")
-    if code in _DENIED:
-        return TargetFailed(what, "A right is missing; what this project needs, and what is missing: retailops doctor")
-    if code in _THROTTLED:
-        return TargetFailed(what, "Too many calls at once in this account; run this again in a minute, it goes on.")
-    if code in _LIMITED:
-        return TargetFailed(what, "A quota of the account is used up: retailops doctor names it and how to raise it.")
-    return TargetFailed(what, "Run this again: it goes on where it stopped. If it stays: retailops doctor")
-
-
-def _unreached(doing: str, problem: Any) -> RetailOpsError:
-    name = type(problem).__name__
-    if "Credential" in name or "Token" in name or "Profile" in name:
-        return TargetFailed(
-            f"{doing}: no usable AWS credentials ({problem}).",
-            "Log in (aws sso login, or aws configure), or set AWS_PROFILE; then: retailops doctor",
-        )
-    return TargetFailed(
-        f"{doing}: AWS can't be reached ({name}: {problem}).", "Check the network, then run this again."
-    )
+def _error(code: str, says: str, what: str) -> RetailOpsError:
+    """The SDK's own words, whole, with the next step of the first rule that knows them."""
+    rule = fitting(f"{code}: {says}", RULES)
+    fix = rule.fix if rule else "Run this again: it goes on where it stopped. If it stays: retailops doctor"
+    details = {"cause": rule.cause if rule else "", "code": code}
+    return (rule.error if rule else TargetFailed)(plain(what), fix, details=details)
