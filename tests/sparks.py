@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from retailops.progress import Silent
+from retailops import files
 from retailops.retail import blocks, sources
 from retailops.retail.etl import EtlOptions
 from retailops.retail.spark import order
@@ -24,9 +24,13 @@ def python() -> Path:
     """The Python that has pyspark; without one, or without Java, the test is skipped and says so."""
     found = Path(os.environ.get("RETAILOPS_SPARK") or ROOT / ".venv" / "spark" / "bin" / "python")
     if not found.exists():
-        pytest.skip("pyspark isn't there, so the ETL on Spark wasn't run; `make spark` makes it (RETAILOPS_SPARK names one)")
+        pytest.skip(
+            "pyspark isn't there, so the ETL on Spark wasn't run; `make spark` makes it (RETAILOPS_SPARK names one)"
+        )
     if shutil.which("java") is None:
-        pytest.skip("Java isn't on the PATH, so the ETL on Spark wasn't run; Debian: apt install openjdk-17-jre-headless")
+        pytest.skip(
+            "Java isn't on the PATH, so the ETL on Spark wasn't run; Debian: apt install openjdk-17-jre-headless"
+        )
     return found
 
 
@@ -49,31 +53,48 @@ def submit(script: Path, arguments: list[str], scratch: Path) -> subprocess.Comp
     return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=scratch)
 
 
-def etl(
-    source: Path, output: Path, options: EtlOptions, *, labelled: bool = True
-) -> tuple[Path, Mapping[str, Any] | None]:
-    """The dataset folder that Spark makes of `source`, and its problem if it told one."""
-    files = sources.discover(source, labelled=labelled)
-    folders = {name: str(output / ("." if name == "output" else name)).rstrip("/.") for name in order.FOLDERS}
-    wanted = order.order(
-        files,
-        {file.name: str(file.path) for file in files},
-        {file.name: blocks.digest(file) for file in files},
-        folders,
-        options,
-        labelled=labelled,
-    )
-    output.mkdir(parents=True)
+def etl(source: Path, output: Path, options: EtlOptions) -> tuple[Path, Any]:
+    """The dataset folder that Spark makes of `source`, and the problem that it told instead."""
     scratch = output.with_name(f"{output.name}.scratch")
-    scratch.mkdir()
-    (scratch / "order.json").write_text(json.dumps(wanted))
+    scratch.mkdir(parents=True)
     script = scratch / "etl.py"
     script.write_bytes(order.script())
-    done = submit(script, ["--JOB_NAME", "etl", "--order", str(scratch / "order.json")], scratch)
-    problem = output / "problem.json"
-    if problem.exists():
-        assert done.returncode != 0
-        return output, json.loads(problem.read_text())
-    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+    done = submit(script, ["--JOB_NAME", "etl", "--order", str(_order(source, output, options, scratch))], scratch)
+    problem = files.read_json(output / "problem.json")
+    assert (done.returncode != 0) == bool(problem), done.stdout[-3000:] + done.stderr[-6000:]
     shutil.rmtree(scratch)
-    return output, None
+    return output, problem
+
+
+def refusals(wanted: Mapping[str, tuple[Path, EtlOptions]], output: Path) -> dict[str, Any]:
+    """The problems that Spark tells of several inputs: one start for all, since a start takes longer than the work."""
+    output.mkdir()
+    (output / "etl.py").write_bytes(order.script())
+    (output / "all.py").write_text(_ALL)
+    orders = [_order(source, output / name, options, output) for name, (source, options) in wanted.items()]
+    done = submit(output / "all.py", [str(each) for each in orders], output)
+    assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-6000:]
+    return {name: files.read_json(output / name / "problem.json") for name in wanted}
+
+
+_ALL = """import sys
+
+import etl
+
+for order in sys.argv[1:]:
+    try:
+        etl.main(["--order", order])
+    except etl.Refused:
+        continue
+    sys.exit(f"not refused: {order}")
+"""
+
+
+def _order(source: Path, output: Path, options: EtlOptions, folder: Path) -> Path:
+    found = sources.discover(source)
+    folders = {name: str(output if name == "output" else output / name) for name in order.FOLDERS}
+    places = {file.name: str(file.path) for file in found}
+    digests = {file.name: blocks.digest(file) for file in found}
+    path = folder / f"order-{output.name}.json"
+    path.write_text(json.dumps(order.order(found, places, digests, folders, options, labelled=True)))
+    return path

@@ -14,11 +14,13 @@ from retailops.retail import contract
 FOLDER = Path(__file__).parents[1] / "sql" / "spark"
 CARRIED = ("file", "block", "position", "text", "readable", "kind")
 # Constructs that were looked at on both engines. sqlglot passes others through unchanged, whatever they mean there.
-KNOWN = frozenset(
-    """Add Alias And ArgMax Boolean CTE Case Cast Column Concat Count DataType DataTypeParam DateDiff Distinct Div EQ
-    From GT Group Having Identifier If In Is Join LT Literal Max Min Mod Mul NEQ Not Null Nullif Order Ordered Paren
-    RegexpLike Select Star Subquery Substring Sum Table TableAlias Trim TryCast Tuple Union Upper Var Where With""".split()
-)
+KNOWN = {
+    *("Select", "From", "Where", "Group", "Having", "Order", "Ordered", "Distinct", "With", "CTE", "Union", "Join"),
+    *("Subquery", "Table", "TableAlias", "Alias", "Column", "Identifier", "Star", "Paren", "Tuple", "Var"),
+    *("Literal", "Boolean", "Null", "Case", "If", "And", "Not", "Is", "In", "EQ", "NEQ", "LT", "GT"),
+    *("Add", "Mul", "Div", "Mod", "Count", "Sum", "Min", "Max", "ArgMax", "DateDiff"),
+    *("Cast", "TryCast", "DataType", "DataTypeParam", "Concat", "Substring", "Trim", "Upper", "Nullif", "RegexpLike"),
+}
 
 
 def statements() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""The ETL as a Spark job, the same on Glue and on a laptop: it needs pyspark and an order, and nothing else of this package.
+"""The ETL as a Spark job, the same on Glue and on a laptop: it needs pyspark and an order, nothing of this package.
 
     spark-submit job.py --order FILE
 
@@ -54,8 +54,9 @@ class Etl:
         self.names: dict[str, str] = order["names"]
         for name, value in SETTINGS.items():
             spark.conf.set(name, value)
-        hadoop = spark._jsc.hadoopConfiguration()  # type: ignore[union-attr]
-        hadoop.set("mapreduce.fileoutputcommitter.marksuccessfuljobs", "false")
+        self._java: Any = spark.sparkContext._gateway.jvm  # noqa: SLF001 - pyspark has no other way to files
+        self._hadoop: Any = spark.sparkContext._jsc.hadoopConfiguration()  # noqa: SLF001 - the same
+        self._hadoop.set("mapreduce.fileoutputcommitter.marksuccessfuljobs", "false")
 
     def run(self) -> None:
         """From lines to zones. Refused when the input can't be used; then output/problem.json says why."""
@@ -75,9 +76,9 @@ class Etl:
         told = {"raw": total, "quarantined": sum(reasons.values()), "reasons": dict(reasons)}
         if told["quarantined"] > self.order["max_quarantined"] * total:
             self._refuse("gate", **told)
-        silver, found = self._write(typed)
-        if not found["gold"]:
+        if total == told["quarantined"] + duplicates:
             self._refuse("empty")
+        silver, found = self._write(typed)
         counts = {"raw": total, "silver": silver, "quarantined": told["quarantined"], "duplicates": duplicates}
         if total != silver + told["quarantined"] + duplicates:
             raise RuntimeError(f"The rows don't add up: {counts}")
@@ -157,7 +158,9 @@ class Etl:
 
     def _judged(self, lines: DataFrame, rows: DataFrame) -> tuple[DataFrame, DataFrame, Counter[str], int]:
         """The rows of silver; all refused ones (row, reason); how many for which reason; how many duplicates."""
-        malformed = lines.where(F.col("kind") == MALFORMED).select("row", F.lit(self.names["malformed"]).alias("reason"))
+        malformed = lines.where(F.col("kind") == MALFORMED).select(
+            "row", F.lit(self.names["malformed"]).alias("reason")
+        )
         broken = rows.where(F.col("broken").isNotNull()).select("row", F.col("broken").alias("reason"))
         refused = malformed.unionByName(broken)
         reasons = _reasons(refused)
@@ -204,15 +207,15 @@ class Etl:
         rows = self.spark.sql(f"SELECT /*+ REBALANCE({by}) */ {columns} FROM kept")  # noqa: S608 - columns of our own
         rows.write.mode("overwrite").partitionBy(*partitions).parquet(silver)
         written = self.spark.read.parquet(silver)
-        if (count := written.count()) == 0:
-            return 0, {"gold": 0}
         written.createOrReplaceTempView("silver")
         self.spark.sql(self.sql["gold"]).write.mode("overwrite").parquet(gold)
         baskets = self.spark.read.parquet(gold)
         labels = {each["label"]: each["count"] for each in baskets.groupBy("label").count().collect()}
         weeks = sorted(each["shop_week"] for each in baskets.select("shop_week").distinct().collect())
-        schema = {each.name: TYPES.get(each.dataType.simpleString(), each.dataType.simpleString()) for each in baskets.schema}
-        return count, {"gold": sum(labels.values()), "labels": labels, "weeks": weeks, "schema": schema}
+        schema = {
+            each.name: TYPES.get(each.dataType.simpleString(), each.dataType.simpleString()) for each in baskets.schema
+        }
+        return written.count(), {"gold": sum(labels.values()), "labels": labels, "weeks": weeks, "schema": schema}
 
     def _finish(self, rows: dict[str, int], found: dict[str, Any], reasons: dict[str, int], raw: list[int]) -> None:
         manifest = self.order["manifest"]
@@ -253,8 +256,8 @@ class Etl:
 
     def _path(self, place: str) -> tuple[Any, Any]:
         """The path as Hadoop knows it, and the file system that it is in."""
-        path = self.spark._jvm.org.apache.hadoop.fs.Path(place)  # type: ignore[union-attr]
-        return path, path.getFileSystem(self.spark._jsc.hadoopConfiguration())  # type: ignore[union-attr]
+        path = self._java.org.apache.hadoop.fs.Path(place)
+        return path, path.getFileSystem(self._hadoop)
 
 
 def _reasons(found: DataFrame) -> Counter[str]:

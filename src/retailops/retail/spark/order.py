@@ -1,4 +1,4 @@
-"""What a Spark job is to do, as one JSON object: the SQL, the files with their columns, the folders, the manifest begun."""
+"""What a Spark job is to do, as one JSON object: SQL, files with their columns, folders, the manifest begun."""
 
 from __future__ import annotations
 
