@@ -39,7 +39,8 @@ def differences(one: Path, other: Path) -> dict[str, list[Any]]:
             exact = [f"{name}::VARCHAR AS {name}" if kind == "DOUBLE" else name for name, kind in schemas[-1]]
             connection.sql(f"CREATE TABLE {name} AS SELECT {', '.join(exact)} FROM {source}")
         assert schemas[0] == schemas[1]
-        found[zone] = connection.sql("(FROM a EXCEPT ALL FROM b) UNION ALL (FROM b EXCEPT ALL FROM a)").limit(5).fetchall()
+        apart = connection.sql("(FROM a EXCEPT ALL FROM b) UNION ALL (FROM b EXCEPT ALL FROM a)")
+        found[zone] = apart.limit(5).fetchall()
         connection.close()
     told = [Dataset.open(folder).manifest for folder in (one, other)]
     found["manifest"] = [(key, *(each.get(key) for each in told)) for key in {*told[0], *told[1]}]

@@ -44,7 +44,7 @@ def gate(rows: Path | str, refused: Mapping[str, int], raw: int, limit: float) -
     if count <= limit * raw:
         return
     sentences = {rule.code: rule.sentence for rule in RULES}
-    ranked = sorted(refused.items(), key=lambda each: -each[1])
+    ranked = sorted(refused.items(), key=lambda each: (-each[1], each[0]))
     told = "\n".join(f"  {count:>9,} {reason}: {sentences[reason]}" for reason, count in ranked)
     share = f"{count:,} of {raw:,} rows ({count / raw:.2%})"
     counts = {"raw": raw, "quarantined": count, "limit": limit, "reasons": dict(refused)}

@@ -6,7 +6,6 @@ compared row by row. A test holds that it is what sqlglot makes of the SQL besid
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from retailops.retail import contract
@@ -53,4 +52,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -13,7 +13,6 @@ import argparse
 import csv
 import json
 import re
-import sys
 import tempfile
 from collections import Counter
 from pathlib import Path
@@ -72,15 +71,14 @@ class Etl:
         typed, refused, reasons, duplicates = self._judged(lines, rows)
         self._stage("Spark: writing the zones")
         self._quarantine(lines, refused)
-        total = sum(raw)
-        told = {"raw": total, "quarantined": sum(reasons.values()), "reasons": dict(reasons)}
-        if told["quarantined"] > self.order["max_quarantined"] * total:
-            self._refuse("gate", **told)
-        if total == told["quarantined"] + duplicates:
+        total, bad = sum(raw), sum(reasons.values())
+        if bad > self.order["max_quarantined"] * total:
+            self._refuse("gate", raw=total, reasons=dict(reasons))
+        if total == bad + duplicates:
             self._refuse("empty")
         silver, found = self._write(typed)
-        counts = {"raw": total, "silver": silver, "quarantined": told["quarantined"], "duplicates": duplicates}
-        if total != silver + told["quarantined"] + duplicates:
+        counts = {"raw": total, "silver": silver, "quarantined": bad, "duplicates": duplicates}
+        if total != silver + bad + duplicates:
             raise RuntimeError(f"The rows don't add up: {counts}")
         self._remove(self.folders["staging"])
         self._finish({**counts, "gold": found["gold"]}, found, dict(reasons), raw)
@@ -323,4 +321,4 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()
