@@ -59,8 +59,8 @@ class Etl:
 
     def run(self) -> None:
         """From lines to zones. Refused when the input can't be used; then output/problem.json says why."""
-        for folder in self.folders.values():
-            self._remove(folder)
+        for name in ("silver", "gold", "quarantine", "staging"):
+            self._remove(self.folders[name])
         self._stage("Spark: reading and typing the lines")
         self._park()
         lines = self._located()

@@ -22,6 +22,16 @@ def script() -> bytes:
     return resources.files("retailops.retail.spark").joinpath(SCRIPT).read_bytes()
 
 
+def check(names: Sequence[str]) -> None:
+    """Unsupported for files that only DuckDB reads here."""
+    other = [name for name in names if name.lower().endswith(".parquet")]
+    if other:
+        raise Unsupported(
+            f"The ETL on Spark reads CSV files, plain or .gz; {other[0]} is parquet.",
+            "Set etl.engine: container in retail.yaml, or give it the CSV files.",
+        )
+
+
 def order(
     files: Sequence[SourceFile],
     places: Mapping[str, str],
@@ -34,14 +44,8 @@ def order(
     """The order for these files.
 
     places and digests: name of a file → where Spark finds it, SHA-256 of its bytes; folders: a URI for each of FOLDERS.
-    Unsupported for files that only DuckDB reads here.
     """
-    other = [file.name for file in files if file.kind == "parquet"]
-    if other:
-        raise Unsupported(
-            f"The ETL on Spark reads CSV files, plain or .gz; {other[0]} is parquet.",
-            "Set etl.engine: container in retail.yaml, or give it the CSV files.",
-        )
+    check([file.name for file in files])
     silver = {each.name: each.type for each in contract.fields(labelled=labelled)}
     typed = "typed" if labelled else "typed_unlabelled"
     return {

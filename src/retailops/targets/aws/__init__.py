@@ -33,15 +33,17 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
     from retailops.targets.aws.packages import Packages
     from retailops.targets.aws.removal import AwsRemoval
     from retailops.targets.aws.session import Session
+    from retailops.targets.aws.spark_jobs import SparkJobs
 
     session = Session(config)
     infra = AwsInfra(session)
     mirror = Mirror(session)
+    jobs = AwsJobs(session, mirror)
     return Target(
         name="aws",
         config=config,
         lake=AwsLake(mirror),
-        jobs=AwsJobs(session, mirror),
+        jobs=SparkJobs(session, mirror, jobs) if config.etl.engine == "spark" else jobs,
         models=AwsModels(mirror, Packages(session)),
         serving=cast(Serving, NotYet("serving")),
         watch=cast(Watch, NotYet("monitoring")),
