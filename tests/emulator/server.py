@@ -23,6 +23,7 @@ from werkzeug.serving import make_server
 
 REGION = "ap-southeast-1"
 ADDITIONS: tuple[str, ...] = (  # modules of this package whose HOOKS complete moto
+    "athena_queries",
     "budget_reads",
     "eks_addons",
     "eks_clusters",
