@@ -1,5 +1,5 @@
 # Everything from a fresh clone: `make demo` to see it live, `make test` to check it. Needs Python 3.11+ and make.
-.PHONY: help setup demo demo-down test check checkov bench constraints reference clean
+.PHONY: help setup demo demo-down test check checkov spark dialect bench constraints reference clean
 .DEFAULT_GOAL := help
 
 VENV := .venv
@@ -16,6 +16,8 @@ help:
 	@echo "make test         all tests; real rows too if RETAILOPS_REAL_DATA names their folder"
 	@echo "make check        ruff, mypy, import contracts"
 	@echo "make checkov      look over the Terraform; in an environment of its own, since it pins boto3"
+	@echo "make spark        pyspark for the tests of the ETL on Spark; in an environment of its own, 0.3 GB; needs Java 17"
+	@echo "make dialect      write the ETL's SQL in Spark's dialect anew, after a change of rules, features or SQL"
 	@echo "make bench        the benchmarks, written to docs/benchmarks.md"
 	@echo "make constraints  resolve all dependencies anew into constraints.txt"
 	@echo "make reference    write the command table into README.md, and docs/promises.md"
@@ -72,6 +74,17 @@ $(VENV)/checkov/.made: $(VENV)/.made constraints-checkov.txt
 	@echo "Installing checkov into $(VENV)/checkov; this takes a minute" >&2
 	@$(PY) -m venv --clear $(VENV)/checkov
 	@$(VENV)/checkov/bin/python -m pip --disable-pip-version-check --quiet install -c constraints-checkov.txt checkov && touch $@
+
+spark: $(VENV)/spark/.made
+
+# The version of Glue 5.0, whose Python is 3.11 too.
+$(VENV)/spark/.made: $(VENV)/.made constraints-spark.txt
+	@echo "Installing pyspark into $(VENV)/spark; this takes a minute or two" >&2
+	@$(PY) -m venv --clear $(VENV)/spark
+	@$(VENV)/spark/bin/python -m pip --disable-pip-version-check --quiet install -c constraints-spark.txt pyspark && touch $@
+
+dialect: $(VENV)/.dev
+	@$(PY) -m retailops.retail.spark.dialect
 
 bench: $(VENV)/.dev
 	@$(PY) -m benchmarks $(ARGS)

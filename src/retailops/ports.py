@@ -126,6 +126,18 @@ class Raw:
 
 
 @dataclass(frozen=True)
+class Table:
+    """The answer to a question: as many rows as were wanted, and what it took to find them."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    cut: bool  # there are more rows
+    dataset: str
+    scanned_bytes: int | None = None  # None: nothing is paid for that
+    usd: float | None = None  # None: nothing is paid, or no price is known
+
+
+@dataclass(frozen=True)
 class Job:
     """One piece of work for `python -m retailops.worker`, the same on every target.
 
@@ -232,6 +244,12 @@ class Lake(Protocol):
 
     def datasets(self) -> list[Dataset]:
         """All datasets, the one published last at the end."""
+
+    def ask(self, sql: str, limit: int, progress: Progress) -> Table:
+        """Answer one SELECT over the tables silver and gold of the newest dataset with `limit` rows at most.
+
+        Changes nothing. NotReady when there is no dataset, UsageError for what isn't one SELECT, or is wrong.
+        """
 
 
 class Jobs(Protocol):

@@ -122,6 +122,17 @@ def test_features_are_published_and_can_be_shown(project, synthetic_csvs):
     assert retailops(project, "features", "show", "product", "PRD-none", code=2)["error"]["code"] == 2
 
 
+def test_a_question_is_answered_as_a_document_as_a_table_and_as_csv(project):
+    result = retailops(project, "data", "query", "SELECT count(*) AS n, NULL AS none FROM gold")["result"]
+    assert (result["columns"], result["rows"], result["cut"]) == (["n", "none"], [[6_000, None]], False)
+    sql = "SELECT basket_id, label FROM gold ORDER BY 1"
+    table = shown(project, "data", "query", sql, "--limit", "2")
+    assert "there are more: --limit N" in table and re.search(r"994\d{12} +(LA|MM|UM|XX)", table)
+    done = [sys.executable, "-m", "retailops", "data", "query", sql, "--limit", "2", "--csv", "--quiet"]
+    lines = subprocess.run(done, cwd=project, capture_output=True, text=True).stdout.splitlines()
+    assert lines[0] == "basket_id,label" and len(list(csv.reader(lines))) == 3
+
+
 def test_train_gives_a_scorecard_for_each_algorithm(project):
     result = retailops(project, "train", "--algo", "all")["result"]
     assert sorted(result["scorecards"]) == sorted(ALGORITHMS)

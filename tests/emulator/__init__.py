@@ -7,6 +7,7 @@
         aws.answer(hook)         # a fault, or an answer of one's own: hook(Request) -> Response, HANG_UP or None
 
 What is added lives in modules beside this one, each a list of hooks named HOOKS:
+    athena_queries  Athena's answers, by DuckDB over the catalog and S3
     budget_reads    a budget's tags
     eks_addons      add-ons, with their tags
     eks_clusters, eks_scaling_groups, feature_groups, memory
@@ -24,6 +25,7 @@ What is added lives in modules beside this one, each a list of hooks named HOOKS
 And SageMaker's machines, for tests that want jobs to be really run (executor.py says how):
     with Executor(aws, folder) as machines:
         ...
+And Glue's, for its job: SparkCluster (spark_cluster.py), with pyspark or a stand-in.
 retailops knows nothing of all this but the endpoint variable.
 """
 

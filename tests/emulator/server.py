@@ -28,6 +28,7 @@ from emulator import thrift
 REGION = "ap-southeast-1"
 _PATIENCE_S = 2.0  # until a client that has its answer hangs up
 ADDITIONS: tuple[str, ...] = (  # modules of this package whose HOOKS complete moto
+    "athena_queries",
     "budget_reads",
     "eks_addons",
     "eks_clusters",

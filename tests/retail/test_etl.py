@@ -68,7 +68,7 @@ def test_silver_is_partitioned_and_any_code_makes_a_safe_folder(tmp_path: Path) 
     rows = [row(n, 1, STORE_REGION=region) for n, region in enumerate(["E01", "..", "A/B", "a=b", "Île"])]
     dataset = run(write(tmp_path / "in.csv", rows), tmp_path / "out")
     assert {found[-1] for found in silver(dataset)} == {"E01", "..", "A/B", "a=b", "Île"}
-    assert (dataset.silver / "STORE_REGION=E01" / "BASKET_TYPE=Top%20Up").is_dir()
+    assert (dataset.silver / "STORE_REGION=E01" / "BASKET_TYPE=Top Up").is_dir()
     assert all(len(path.relative_to(dataset.silver).parts) == 3 for path in dataset.silver.rglob("*.parquet"))
 
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.retail.transactions import row, write
 
-from retailops.errors import DataError
+from retailops.errors import DataError, NotReady
 from retailops.progress import Silent
-from retailops.retail import synth
+from retailops.retail import etl, synth
 from retailops.retail.synth import SynthOptions
 from retailops.targets.local.lake import LocalLake
 from retailops.targets.local.workspace import Workspace
@@ -157,3 +158,15 @@ def test_datasets_come_in_the_order_of_their_publication(lake: LocalLake, worksp
         lake.publish(dataset_folder(workspace.folder / "jobs" / f"etl-{number}" / "output", version))
     (workspace.folder / "lake" / "datasets" / "mm" / "published.json").write_text("damaged")
     assert [dataset.version for dataset in lake.datasets()] == ["zz", "aa", "mm"]
+
+
+def test_questions_go_to_the_newest_dataset_with_as_many_rows_as_wanted(lake: LocalLake, tmp_path: Path) -> None:
+    with pytest.raises(NotReady, match="no dataset"):
+        lake.ask("SELECT 1", 1, Silent())
+    for week in (200607, 200608):
+        source = write(tmp_path / f"{week}.csv", [row(number, 1, week) for number in range(week - 200604)])
+        newest = lake.publish(etl.run(source, tmp_path / str(week), etl.EtlOptions(), Silent()).folder)
+    told = lake.ask("SELECT shop_week, basket_id FROM gold ORDER BY 2", 3, Silent())
+    assert told.columns == ("shop_week", "basket_id") and told.dataset == newest.version
+    assert [each[0] for each in told.rows] == [200608] * 3 and told.cut and told.usd is None
+    assert not lake.ask("SELECT * FROM gold", 4, Silent()).cut

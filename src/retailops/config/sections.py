@@ -74,6 +74,11 @@ class Data(Section):
 
 
 class Etl(Section):
+    engine: Literal["container", "spark"] = Field(
+        "container",
+        description="In a cloud: container = DuckDB on one machine, spark = a cluster, for data that outgrows one. "
+        "Both give the same rows. On local it is always DuckDB.",
+    )
     max_quarantined: Share = Field(
         0.01, description="Share of rows, 0 to 1, that may break the contract before the run stops."
     )

@@ -19,6 +19,11 @@ def synth(output: Path, options: SynthOptions, format: str, progress: Progress) 
     return Outcome({"output": str(output), "options": asdict(options), **written})
 
 
+def query(target: Target, sql: str, limit: int, progress: Progress) -> Outcome:
+    """Ask the newest dataset; what it cost to find out comes with the rows."""
+    return Outcome(asdict(target.lake.ask(sql, limit, progress)))
+
+
 def source(target: Target, progress: Progress) -> Path:
     """The transactions that retail.yaml names: the user's own, or the synthetic ones, generated once."""
     config = target.config

@@ -145,7 +145,7 @@ def _parse(number: int, file: SourceFile, data: bytes, line: int) -> tuple[Block
             _decoded(each, file, line + offset)
         raise DataError(f"{file.name}, from line {line}: can't be read as CSV ({error}).", "Check the file.") from error
     week = next(header for header, name in file.columns.items() if name == "SHOP_WEEK")
-    blank = table.column(week).null_count > 0 and re.search(rb"^\s*$", data, re.MULTILINE) is not None
+    blank = (malformed or table.column(week).null_count) and re.search(rb"^\s*$", data, re.MULTILINE) is not None
     if blank or table.num_rows + len(malformed) != lines:  # or quotes that run over the end of a line
         return _parse_line_by_line(number, file, data, line), lines
     kept = np.delete(np.arange(lines, dtype=np.int32), np.array(malformed, dtype=np.int64) - 1) + np.int32(line)

@@ -20,8 +20,11 @@ from importlib import resources
 from retailops.retail import features
 from retailops.retail.columns import LABEL, LABELS, UNCLASSIFIED, VALUE_ALIASES
 
-# [[:cntrl:]] and the Unicode spaces have no name that RE2 and Java share, so the printable range is spelled out.
-CODE = r"^[^\x00-\x20\x7f]([^\x00-\x1f\x7f]{0,38}[^\x00-\x20\x7f])?$"
+# [[:cntrl:]] and the Unicode spaces have no name that RE2 and Java share, so the printable range is spelled out. And
+# patterns end in \z, since Java's $ also stands before a last line feed.
+CODE = r"^[^\x00-\x20\x7f]([^\x00-\x1f\x7f]{0,38}[^\x00-\x20\x7f])?\z"
+# What is trimmed, spelled out: DuckDB's plain trim takes every space that Unicode has, Spark's the one of ASCII alone.
+SPACES = " \u00a0\u1680" + "".join(map(chr, range(0x2000, 0x200B))) + "\u202f\u205f\u3000"
 CODE_SENTENCE = "a printable code of at most 40 characters"
 
 
@@ -72,13 +75,13 @@ def _label() -> str:
 
 # The cast sees only text that is all digits, so it can't fail on any engine; what isn't a calendar day gives NULL.
 _DATE = (
-    "CASE WHEN regexp_matches(v, '^(19|20)[0-9]{6}$') "
+    "CASE WHEN regexp_matches(v, '^(19|20)[0-9]{6}\\z') "
     "THEN TRY_CAST(concat(substr(v, 1, 4), '-', substr(v, 5, 2), '-', substr(v, 7, 2)) AS DATE) "
-    "WHEN regexp_matches(v, '^(19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}$') THEN TRY_CAST(v AS DATE) END"
+    "WHEN regexp_matches(v, '^(19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}\\z') THEN TRY_CAST(v AS DATE) END"
 )
 # Through an exact decimal, never a float: 1.15 is 115 pence, not 114.
 _PENCE = (
-    "CASE WHEN regexp_matches(v, '^-?[0-9]{1,9}([.][0-9]{1,2}0*)?$') "
+    "CASE WHEN regexp_matches(v, '^-?[0-9]{1,9}([.][0-9]{1,2}0*)?\\z') "
     "THEN CAST(CAST(v AS DECIMAL(11, 2)) * 100 AS BIGINT) END"
 )
 
@@ -89,14 +92,15 @@ def _coded(column: str, *, required: bool = True) -> Field:
 
 def fields(*, labelled: bool = True) -> tuple[Field, ...]:
     """Every silver column in order. Without labels the label may be empty; a wrong one still breaks the contract."""
-    week = _integer("^(19|20)[0-9]{2}(0[1-9]|[1-4][0-9]|5[0-3])$", "INTEGER")
-    hour = _integer("^([01]?[0-9]|2[0-3])$", "TINYINT")
-    quantity = _integer("^0*[1-9][0-9]{0,6}$", "INTEGER")
-    basket = _integer("^[0-9]{1,18}$", "BIGINT")
+    week = _integer("^(19|20)[0-9]{2}(0[1-9]|[1-4][0-9]|5[0-3])\\z", "INTEGER")
+    weekday = _integer("^[1-7]\\z", "TINYINT")
+    hour = _integer("^([01]?[0-9]|2[0-3])\\z", "TINYINT")
+    quantity = _integer("^0*[1-9][0-9]{0,6}\\z", "INTEGER")
+    basket = _integer("^[0-9]{1,18}\\z", "BIGINT")
     return (
         Field("SHOP_WEEK", "SHOP_WEEK", "INTEGER", week, "a fiscal week yyyyww, ww from 01 to 53"),
         Field("SHOP_DATE", "SHOP_DATE", "DATE", _DATE, "a calendar day yyyymmdd"),
-        Field("SHOP_WEEKDAY", "SHOP_WEEKDAY", "TINYINT", _integer("^[1-7]$", "TINYINT"), "1 (Sunday) to 7 (Saturday)"),
+        Field("SHOP_WEEKDAY", "SHOP_WEEKDAY", "TINYINT", weekday, "1 (Sunday) to 7 (Saturday)"),
         Field("SHOP_HOUR", "SHOP_HOUR", "TINYINT", hour, "an hour from 0 to 23"),
         Field("QUANTITY", "QUANTITY", "INTEGER", quantity, "a whole number from 1 to 9999999"),
         Field("SPEND_PENCE", "SPEND", "BIGINT", _PENCE, "an amount with a decimal point and at most two decimals"),
@@ -157,31 +161,35 @@ def gold_texts() -> dict[str, str]:
     return head | {each.name: each.column for each in features.TABLE if each.categorical}
 
 
-def typed_sql(source: str, *, labelled: bool = True) -> str:
+def typed_sql(source: str, *, labelled: bool = True, carried: tuple[str, ...] = ("row",)) -> str:
     """A SELECT that types every row of the text table `source`; `broken` is the code of the first field that is wrong.
 
-    Shape: `row`, the silver columns, `broken` (NULL for a good row). For engines that take the whole in one statement;
-    the ETL here applies the same expressions once per distinct value.
+    Shape: the columns `carried` as they are, the silver columns, `broken` (NULL for a good row). For engines that take
+    the whole in one statement; the ETL here applies the same expressions once per distinct value.
     """
     chosen = fields(labelled=labelled)
-    trimmed = ", ".join(f"nullif(trim({each.source}), '') AS {each.source}" for each in chosen)
-    typed = ", ".join(f"{_on(each)} AS {each.name}" for each in chosen)
+    names = ", ".join(each.name for each in chosen)
     broken = " ".join(
-        f"WHEN {_on(each)} IS NULL{'' if each.required else f' AND {each.source} IS NOT NULL'} THEN '{each.code}'"
+        f"WHEN {each.name} IS NULL{'' if each.required else f' AND NOT {each.name}_missing'} THEN '{each.code}'"
         for each in chosen
     )
-    raw = f"SELECT row, {trimmed} FROM {source}"  # noqa: S608 - column names are our own, `source` the caller's
-    return f"SELECT row, {typed}, CASE {broken} END AS broken FROM ({raw}) AS trimmed"  # noqa: S608
+    kept = "".join(f"{name}, " for name in carried)
+    return f"SELECT {kept}{names}, CASE {broken} END AS broken FROM ({_typed(chosen, source, carried)}) AS typed"  # noqa: S608 - column names are our own, `source` the caller's
 
 
 def typed_values_sql(chosen: tuple[Field, ...], source: str) -> str:
     """A SELECT over distinct texts (the columns of `source` needn't be rows): for each field, NAME and NAME_missing."""
-    trimmed = ", ".join(f"nullif(trim({each.source}), '') AS {each.source}" for each in chosen)
-    typed = ", ".join(
+    return _typed(chosen, source, ())
+
+
+def _typed(chosen: tuple[Field, ...], source: str, carried: tuple[str, ...]) -> str:
+    trimmed = [f"nullif(trim({each.source}, '{SPACES}'), '') AS {each.source}" for each in chosen]
+    typed = [
         f"CAST({_on(each)} AS {each.type}) AS {each.name}, {each.source} IS NULL AS {each.name}_missing"
         for each in chosen
-    )
-    return f"SELECT {typed} FROM (SELECT {trimmed} FROM {source}) AS trimmed"  # noqa: S608 - our own columns
+    ]
+    raw = f"SELECT {', '.join([*carried, *trimmed])} FROM {source}"  # noqa: S608 - our own columns
+    return f"SELECT {', '.join([*carried, *typed])} FROM ({raw}) AS trimmed"  # noqa: S608 - the same
 
 
 def _on(each: Field) -> str:

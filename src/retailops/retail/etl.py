@@ -70,10 +70,11 @@ def version(source: Path, options: EtlOptions, labelled: bool, progress: Progres
             digests.append(digest)
             done += file.bytes
             progress.advance(done)
-    return _version(digests, options, labelled)
+    return version_of(digests, options, labelled)
 
 
-def _version(digests: Iterable[str], options: EtlOptions, labelled: bool) -> str:
+def version_of(digests: Iterable[str], options: EtlOptions, labelled: bool) -> str:
+    """The same, given the SHA-256 of each file."""
     whole = hashlib.sha256(repr((sorted(digests), options.max_quarantined, labelled)).encode())
     here = Path(__file__).parent
     for path in [*(here / f"{name}.py" for name in CODE_FILES), *sorted((here / "sql").glob("*.sql"))]:
@@ -120,8 +121,13 @@ def _make(
         totals = work.run(in_order=False)
     work.close_quarantine()
     if totals.gold == 0:
-        raise DataError("The input holds no usable row.", f"Look into {output / 'quarantine'} for the reasons.")
+        raise empty_error(output / "quarantine")
     return _manifest(files, work.tallies, totals, output, options, labelled)
+
+
+def empty_error(folder: Path | str) -> DataError:
+    """Not one row is left; `folder` is the quarantine."""
+    return DataError("The input holds no usable row.", f"Look into {folder} for the reasons.")
 
 
 def _clear(output: Path, *names: str) -> None:
@@ -161,7 +167,8 @@ class _Work:
         folder = self._output / "quarantine"
         quarantine.write(folder, self._files, self._totals.refused)
         raw = sum(tally.rows for tally in self.tallies)
-        quarantine.gate(folder, self._totals.refused, raw, self._options.max_quarantined)
+        reasons = Counter(reason for _, _, reason in self._totals.refused)
+        quarantine.gate(folder / quarantine.ROWS, reasons, raw, self._options.max_quarantined)
 
     def run(self, *, in_order: bool) -> _Totals:
         _clear(self._output, "silver", "gold", "quarantine", ".sorting", ".duckdb")
@@ -301,7 +308,7 @@ def _manifest(
     silver = {each.name: each.type for each in contract.fields(labelled=labelled)}
     schema = pq.read_schema(output / "gold" / GOLD_FILE)
     return {
-        "version": _version(digests, options, labelled),
+        "version": version_of(digests, options, labelled),
         "rows": {**counts, "gold": totals.gold},
         "weeks": sorted(totals.weeks),
         "labelled": labelled,

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from retailops.errors import GateFailed
@@ -36,19 +35,23 @@ def write(folder: Path, files: list[SourceFile], refused: list[Refused]) -> None
                 rows.writerow((name, line, reasons[line], *(values.get(column, "") for column in COLUMNS), text))
 
 
-def gate(folder: Path, refused: list[Refused], raw: int, limit: float) -> None:
-    """GateFailed when more than the share `limit` of the raw rows was refused; says how many for which reason."""
-    if len(refused) <= limit * raw:
+def gate(rows: Path | str, refused: Mapping[str, int], raw: int, limit: float) -> None:
+    """GateFailed when more than the share `limit` of the raw rows was refused; says how many for which reason.
+
+    rows: where they are; refused: reason → rows.
+    """
+    count = sum(refused.values())
+    if count <= limit * raw:
         return
     sentences = {rule.code: rule.sentence for rule in RULES}
-    reasons = Counter(reason for _, _, reason in refused)
-    told = "\n".join(f"  {count:>9,} {reason}: {sentences[reason]}" for reason, count in reasons.most_common())
-    share = f"{len(refused):,} of {raw:,} rows ({len(refused) / raw:.2%})"
-    counts = {"raw": raw, "quarantined": len(refused), "limit": limit, "reasons": dict(reasons)}
+    ranked = sorted(refused.items(), key=lambda each: (-each[1], each[0]))
+    told = "\n".join(f"  {count:>9,} {reason}: {sentences[reason]}" for reason, count in ranked)
+    share = f"{count:,} of {raw:,} rows ({count / raw:.2%})"
+    counts = {"raw": raw, "quarantined": count, "limit": limit, "reasons": dict(refused)}
     raise GateFailed(
         f"{share} break the data contract, at most {limit:.2%} may:\n{told}",
-        f"They are in {folder / ROWS}, with file, line and reason. Mend them, or raise the share that is tolerated.",
-        details={**counts, "folder": str(folder)},
+        f"They are in {rows}, with file, line and reason. Mend them, or raise the share that is tolerated.",
+        details={**counts, "folder": str(rows).removesuffix(f"/{ROWS}")},
     )
 
 

@@ -21,6 +21,7 @@ Kind = Literal["csv", "csv.gz", "parquet"]
 SUFFIXES: dict[str, Kind] = {".csv": "csv", ".csv.gz": "csv.gz", ".parquet": "parquet"}
 DELIMITERS = (",", ";", "\t", "|")
 LONGEST_LINE = 1 << 20  # bytes; a longer one means unbalanced quotes or a file that isn't CSV at all
+SCIENTIFIC = r"\s*\d+([.,]\d+)?[eE]\+?\d+\s*"
 FORMATS = "one CSV, a folder of weekly CSVs (plain or .gz), or parquet"
 
 
@@ -64,7 +65,7 @@ def open_text(file: SourceFile) -> IO[bytes]:
 
 def scientific(value: str) -> bool:
     """Whether a BASKET_ID has been through a spreadsheet: 9.94E+14."""
-    return re.fullmatch(r"\s*\d+([.,]\d+)?[eE]\+?\d+\s*", value) is not None
+    return re.fullmatch(SCIENTIFIC, value) is not None
 
 
 def scientific_error(name: str, line: int, value: str) -> DataError:

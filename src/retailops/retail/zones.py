@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Self
-from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
@@ -16,7 +16,13 @@ from retailops.retail.contract import PARTITIONS
 
 LONG = 256  # distinct values
 MOST = 400  # partitions, each an open file
+_UNSAFE = r"""[\x00-\x1f"#%'*/:=?\\{[\]^\x7f]"""
 GOLD_FILE = "part-000.parquet"
+
+
+def escaped(value: str) -> str:
+    """A value in a folder's name, as Hive, Spark and Athena have it."""
+    return re.sub(_UNSAFE, lambda found: f"%{ord(found[0]):02X}", value)
 
 
 class Silver:
@@ -62,7 +68,7 @@ class Silver:
                     "Check that these two columns hold regions and basket types, not identifiers.",
                 )
             named = zip(PARTITIONS, key, strict=True)
-            folder = self._folder.joinpath(*(f"{name}={quote(value, safe='')}" for name, value in named))
+            folder = self._folder.joinpath(*(f"{name}={escaped(value)}" for name, value in named))
             folder.mkdir(parents=True, exist_ok=True)
             # The number keeps files apart where a file system doesn't tell xx from XX.
             path = folder / f"part-{len(self._writers):03d}.parquet"

@@ -119,8 +119,8 @@ resource "aws_iam_role_policy" "etl" {
       },
       {
         Effect   = "Allow"
-        Action   = ["s3:GetObject", "s3:PutObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
-        Resource = "${local.bucket_arns["models"]}/jobs/etl-*"
+        Action   = ["s3:GetObject", "s3:PutObject", "s3:DeleteObject", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts"]
+        Resource = "${local.bucket_arns["models"]}/jobs/etl-*" # Spark replaces what it said before by deleting it
       },
       local.encrypted_volumes,
       local.pull_own_images,

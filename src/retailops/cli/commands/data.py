@@ -1,4 +1,4 @@
-"""data synth and etl: from rows to a dataset."""
+"""data synth, data query and etl: from rows to a dataset, and questions to it."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer import Option
+from typer import Argument, Option
 
 from retailops.cli.call import Call
 from retailops.cli.command import Answer, command, group
@@ -25,8 +25,9 @@ class Format(StrEnum):
 
 
 def register(app: typer.Typer) -> None:
-    data = group(app, "data", "Make synthetic data.")
+    data = group(app, "data", "Make synthetic data, and ask what a dataset holds.")
     command(data, "synth", path="data synth")(synth)
+    command(data, "query", path="data query")(query)
     command(app, "etl")(etl)
 
 
@@ -63,6 +64,20 @@ def _options(baskets: int | None, weeks: int | None, seed: int | None, noise: fl
 
     given = {"baskets": baskets, "weeks": weeks, "seed": seed, "noise": noise}
     return replace(SynthOptions(), **{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+
+
+def query(
+    call: Call,
+    sql: Annotated[str, Argument(metavar="SQL", help="One SELECT over the tables silver and gold.")],
+    limit: Annotated[int, Option("--limit", min=1, max=100_000, metavar="N", help="Rows at most.")] = 100,
+    csv: Annotated[bool, Option("--csv", help="Print the rows as CSV.")] = False,
+) -> Answer:
+    """Ask the newest dataset a question in SQL; nothing is changed."""
+    from retailops.cli.views import data as views
+    from retailops.lifecycle import data
+
+    outcome = data.query(call.target, sql, limit, call.progress)
+    return Answer(outcome, views.as_csv if csv else views.answer)
 
 
 def etl(

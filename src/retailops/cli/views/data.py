@@ -1,14 +1,15 @@
-"""Views of data synth and etl."""
+"""Views of data synth, data query and etl."""
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
-from retailops.cli.views.layout import facts, number, show, table, title, verdict
+from retailops.cli.views.layout import DASH, facts, number, show, table, title, verdict
 
 Result = Mapping[str, Any]
 
@@ -19,6 +20,36 @@ def written(console: Console, result: Result) -> None:
     facts(
         console, {name: value for name, value in result.items() if isinstance(value, int | float)} | result["options"]
     )
+
+
+def answer(console: Console, result: Result) -> None:
+    """The rows, and what it took to find them."""
+    columns, rows = result["columns"], result["rows"]
+    numeric = {
+        name for at, name in enumerate(columns) if rows and all(isinstance(row[at], int | float) for row in rows)
+    }
+    made = table(*columns, numbers=numeric)
+    for row in rows:
+        made.add_row(*(DASH if value is None else str(value) for value in row))  # as they are: ids aren't amounts
+    show(console, made)
+    console.print()
+    more = "; there are more: --limit N" if result["cut"] else ""
+    told = f"{len(rows):,} row{'' if len(rows) == 1 else 's'}{more}"
+    facts(console, {"rows": told, "dataset": result["dataset"], "scanned": _scanned(result)})
+
+
+def _scanned(result: Result) -> str | None:
+    if result["scanned_bytes"] is None:
+        return None
+    price = "no price is known" if result["usd"] is None else f"${result['usd']:.6f}"
+    return f"{result['scanned_bytes']:,} bytes, {price}"
+
+
+def as_csv(console: Console, result: Result) -> None:
+    """The rows as they are, for another program; an empty field is NULL."""
+    rows = csv.writer(console.file, lineterminator="\n")
+    rows.writerow(result["columns"])
+    rows.writerows(result["rows"])
 
 
 def dataset(console: Console, result: Result) -> None:

@@ -23,6 +23,8 @@ class NotYet:
 
 def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target calls in every target
     """The ports over the account that the credentials belong to. No call is made before one is needed."""
+    from retailops.targets.aws.athena import Athena
+    from retailops.targets.aws.catalog import Catalog
     from retailops.targets.aws.costs import AwsCosts
     from retailops.targets.aws.doctor import AwsDoctor
     from retailops.targets.aws.features import AwsFeatures
@@ -34,15 +36,18 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
     from retailops.targets.aws.packages import Packages
     from retailops.targets.aws.removal import AwsRemoval
     from retailops.targets.aws.session import Session
+    from retailops.targets.aws.spark_jobs import SparkJobs
 
     session = Session(config)
     infra = AwsInfra(session)
     mirror = Mirror(session)
+    catalog = Catalog(session, mirror)
+    jobs = AwsJobs(session, mirror)
     return Target(
         name="aws",
         config=config,
-        lake=AwsLake(mirror),
-        jobs=AwsJobs(session, mirror),
+        lake=AwsLake(mirror, Athena(session, catalog), catalog),
+        jobs=SparkJobs(session, mirror, jobs) if config.etl.engine == "spark" else jobs,
         features=AwsFeatures(session, mirror, config.etl.threads, config.etl.memory_mb),
         models=AwsModels(mirror, Packages(session)),
         serving=cast(Serving, NotYet("serving")),

@@ -25,6 +25,7 @@ CREATIONS: dict[str, tuple[str, str, str]] = {
     "events.PutRule": ("EventBridge rule", "Name", "Name"),
     "glue.CreateDatabase": ("Glue database", "DatabaseInput.Name", "DatabaseInput.Name"),
     "glue.CreateJob": ("Glue job", "Name", "Name"),
+    "glue.CreateTable": ("Glue database", "DatabaseName", "DatabaseName"),  # which a table goes with
     "iam.CreatePolicy": ("IAM policy", "Policy.Arn", "PolicyName"),
     "iam.CreateRole": ("IAM role", "RoleName", "RoleName"),
     "kms.CreateAlias": ("KMS alias", "AliasName", "AliasName"),

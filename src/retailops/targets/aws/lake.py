@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 
 from retailops import files
-from retailops.ports import Raw
-from retailops.progress import Progress
+from retailops.errors import NotReady
+from retailops.ports import Raw, Table
+from retailops.progress import SILENT, Progress
 from retailops.retail import originals
 from retailops.retail.dataset import MANIFEST, Dataset
 from retailops.retail.originals import RawFile
 from retailops.retail.sources import discover
+from retailops.targets.aws.athena import Athena
+from retailops.targets.aws.catalog import Catalog
 from retailops.targets.aws.mirror import PLACES, Mirror
 
 LISTING = "files.json"  # of raw files: name, size, SHA-256 and S3's version of each; the last that is written
@@ -23,8 +26,10 @@ _PUBLISHED = "published.json"  # beside the manifest, not in it: when isn't part
 class AwsLake:
     """raw:<key>/ the files, their listing; gold:datasets/<version>/ manifest, places.json, when it was published."""
 
-    def __init__(self, mirror: Mirror) -> None:
+    def __init__(self, mirror: Mirror, athena: Athena | None = None, catalog: Catalog | None = None) -> None:
         self._mirror = mirror
+        self._athena = athena
+        self._catalog = catalog
 
     def put(self, source: Path, progress: Progress) -> Raw:
         """Upload a file or folder. Same contents, same Raw, under the names that came first; cut short, it goes on."""
@@ -55,7 +60,10 @@ class AwsLake:
             self._mirror.push(target / PLACES)
         files.write_json(target / _PUBLISHED, {"at": datetime.now(UTC).isoformat()})
         self._mirror.push(target / _PUBLISHED)
-        return Dataset.open(self._mirror.fetch(target / MANIFEST).parent)
+        dataset = Dataset.open(self._mirror.fetch(target / MANIFEST).parent)
+        if self._catalog:
+            self._catalog.show(dataset, SILENT)
+        return dataset
 
     def datasets(self) -> list[Dataset]:
         """All datasets by the time they were last published."""
@@ -65,6 +73,12 @@ class AwsLake:
             self._mirror.fetch(root)
         found = [path.parent for path in there if path.name == _PUBLISHED]
         return [Dataset.open(folder) for folder in sorted(found, key=_published)]
+
+    def ask(self, sql: str, limit: int, progress: Progress) -> Table:
+        """Athena over the tables of the newest dataset, which publishing keeps current."""
+        if self._athena is None:
+            raise NotReady("This lake was opened without Athena.", "Open the target: targets.open_target")
+        return self._athena.ask(sql, limit, progress)
 
     def _listed(self, folder: Path) -> list[dict[str, Any]]:
         """The listing of an upload that was finished, unless an object of it is gone since; then nothing."""

@@ -48,6 +48,14 @@ class Jobs(Section):
     max_minutes: int = Field(120, ge=5, le=7200, description="Minutes after which a job is ended, whatever it does.")
 
 
+class Spark(Section):
+    worker: Literal["G.1X", "G.2X", "G.4X", "G.8X"] = Field(
+        "G.1X", description="Machine type of the ETL on Glue; each step is twice the one before."
+    )
+    workers: int = Field(2, ge=2, le=299, description="Machines, one of which leads.")
+    max_minutes: int = Field(60, ge=5, le=2880, description="Minutes after which a run is ended.")
+
+
 class Training(Section):
     instance: str = Field("ml.m5.large", pattern=_INSTANCE, description="Instance type of training.")
     instances: int = Field(
@@ -117,6 +125,7 @@ class Settings(Section):
         description="Image of jobs, with tag or digest; empty = retailops-<version> in this project's repository.",
     )
     jobs: Jobs = Field(_DEFAULTS, description="The machine of ETL and batch scoring.")
+    spark: Spark = Field(_DEFAULTS, description="The machines of the ETL with etl.engine: spark.")
     training: Training = Field(_DEFAULTS, description="The machine of training.")
     query_limit_gb: float = Field(10, ge=0.01, le=1e5, description="GB that one query may scan before it is ended.")
     usage: Usage = Field(_DEFAULTS, description="What a month brings, for the price told beforehand.")

@@ -28,7 +28,7 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
     return Target(
         name="local",
         config=config,
-        lake=LocalLake(workspace),
+        lake=LocalLake(workspace, config.etl.memory_mb, config.etl.threads),
         jobs=jobs,
         features=LocalFeatures(workspace, config.etl.threads, config.etl.memory_mb),
         models=LocalModels(workspace),

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from retailops import files
-from retailops.ports import Raw
+from retailops.errors import NotReady
+from retailops.ports import Raw, Table
 from retailops.progress import Progress
 from retailops.retail import originals
 from retailops.retail.dataset import MANIFEST, Dataset
@@ -21,8 +22,9 @@ _PUBLISHED = "published.json"  # beside the manifest, not in it: when isn't part
 class LocalLake:
     """workspace/lake: raw/<key>/ holds links, never copies; datasets/<version>/ holds what the ETL made."""
 
-    def __init__(self, workspace: Workspace) -> None:
+    def __init__(self, workspace: Workspace, memory_mb: int = 700, threads: int = 2) -> None:
         self._workspace = workspace
+        self._memory_mb, self._threads = memory_mb, threads  # of questions
         self._lake = workspace.folder / "lake"
 
     def put(self, source: Path, progress: Progress) -> Raw:
@@ -65,6 +67,16 @@ class LocalLake:
         root = self._lake / "datasets"
         folders = [folder for folder in root.iterdir() if (folder / MANIFEST).is_file()] if root.is_dir() else []
         return [Dataset.open(folder) for folder in sorted(folders, key=_published)]
+
+    def ask(self, sql: str, limit: int, progress: Progress) -> Table:
+        """DuckDB in this process, with the ETL's memory; it sees the zones of the newest dataset and nothing else."""
+        from retailops.retail import question
+
+        found = self.datasets()
+        if not found:
+            raise NotReady("There is no dataset to ask.", "Run: retailops etl")
+        columns, rows = question.ask(found[-1], sql, limit + 1, memory_mb=self._memory_mb, threads=self._threads)
+        return Table(tuple(columns), tuple(map(tuple, rows[:limit])), len(rows) > limit, found[-1].version)
 
     def _take(self, folder: Path, target: Path) -> None:
         if not (target / MANIFEST).is_file():

@@ -1,0 +1,255 @@
+SELECT
+  file,
+  block,
+  position,
+  text,
+  readable,
+  kind,
+  SHOP_WEEK,
+  SHOP_DATE,
+  SHOP_WEEKDAY,
+  SHOP_HOUR,
+  QUANTITY,
+  SPEND_PENCE,
+  PROD_CODE,
+  PROD_CODE_10,
+  PROD_CODE_20,
+  PROD_CODE_30,
+  PROD_CODE_40,
+  CUST_CODE,
+  CUST_PRICE_SENSITIVITY,
+  CUST_LIFESTAGE,
+  BASKET_ID,
+  BASKET_SIZE,
+  BASKET_PRICE_SENSITIVITY,
+  BASKET_TYPE,
+  BASKET_DOMINANT_MISSION,
+  STORE_CODE,
+  STORE_FORMAT,
+  STORE_REGION,
+  CASE
+    WHEN SHOP_WEEK IS NULL
+    THEN 'shop_week'
+    WHEN SHOP_DATE IS NULL
+    THEN 'shop_date'
+    WHEN SHOP_WEEKDAY IS NULL
+    THEN 'shop_weekday'
+    WHEN SHOP_HOUR IS NULL
+    THEN 'shop_hour'
+    WHEN QUANTITY IS NULL
+    THEN 'quantity'
+    WHEN SPEND_PENCE IS NULL
+    THEN 'spend'
+    WHEN PROD_CODE IS NULL
+    THEN 'prod_code'
+    WHEN PROD_CODE_10 IS NULL
+    THEN 'prod_code_10'
+    WHEN PROD_CODE_20 IS NULL
+    THEN 'prod_code_20'
+    WHEN PROD_CODE_30 IS NULL
+    THEN 'prod_code_30'
+    WHEN PROD_CODE_40 IS NULL
+    THEN 'prod_code_40'
+    WHEN CUST_CODE IS NULL AND NOT CUST_CODE_missing
+    THEN 'cust_code'
+    WHEN CUST_PRICE_SENSITIVITY IS NULL AND NOT CUST_PRICE_SENSITIVITY_missing
+    THEN 'cust_price_sensitivity'
+    WHEN CUST_LIFESTAGE IS NULL AND NOT CUST_LIFESTAGE_missing
+    THEN 'cust_lifestage'
+    WHEN BASKET_ID IS NULL
+    THEN 'basket_id'
+    WHEN BASKET_SIZE IS NULL
+    THEN 'basket_size'
+    WHEN BASKET_PRICE_SENSITIVITY IS NULL AND NOT BASKET_PRICE_SENSITIVITY_missing
+    THEN 'basket_price_sensitivity'
+    WHEN BASKET_TYPE IS NULL
+    THEN 'basket_type'
+    WHEN BASKET_DOMINANT_MISSION IS NULL
+    THEN 'basket_dominant_mission'
+    WHEN STORE_CODE IS NULL
+    THEN 'store_code'
+    WHEN STORE_FORMAT IS NULL
+    THEN 'store_format'
+    WHEN STORE_REGION IS NULL
+    THEN 'store_region'
+  END AS broken
+FROM (
+  SELECT
+    file,
+    block,
+    position,
+    text,
+    readable,
+    kind,
+    CAST(CASE
+      WHEN SHOP_WEEK RLIKE '^(19|20)[0-9]{2}(0[1-9]|[1-4][0-9]|5[0-3])\\z'
+      THEN CAST(SHOP_WEEK AS INT)
+    END AS INT) AS SHOP_WEEK,
+    SHOP_WEEK IS NULL AS SHOP_WEEK_missing,
+    CAST(CASE
+      WHEN SHOP_DATE RLIKE '^(19|20)[0-9]{6}\\z'
+      THEN TRY_CAST(CONCAT(
+        COALESCE(SUBSTRING(SHOP_DATE, 1, 4), ''),
+        '-',
+        COALESCE(SUBSTRING(SHOP_DATE, 5, 2), ''),
+        '-',
+        COALESCE(SUBSTRING(SHOP_DATE, 7, 2), '')
+      ) AS DATE)
+      WHEN SHOP_DATE RLIKE '^(19|20)[0-9]{2}-[0-9]{2}-[0-9]{2}\\z'
+      THEN TRY_CAST(SHOP_DATE AS DATE)
+    END AS DATE) AS SHOP_DATE,
+    SHOP_DATE IS NULL AS SHOP_DATE_missing,
+    CAST(CASE WHEN SHOP_WEEKDAY RLIKE '^[1-7]\\z' THEN CAST(SHOP_WEEKDAY AS TINYINT) END AS TINYINT) AS SHOP_WEEKDAY,
+    SHOP_WEEKDAY IS NULL AS SHOP_WEEKDAY_missing,
+    CAST(CASE
+      WHEN SHOP_HOUR RLIKE '^([01]?[0-9]|2[0-3])\\z'
+      THEN CAST(SHOP_HOUR AS TINYINT)
+    END AS TINYINT) AS SHOP_HOUR,
+    SHOP_HOUR IS NULL AS SHOP_HOUR_missing,
+    CAST(CASE WHEN QUANTITY RLIKE '^0*[1-9][0-9]{0,6}\\z' THEN CAST(QUANTITY AS INT) END AS INT) AS QUANTITY,
+    QUANTITY IS NULL AS QUANTITY_missing,
+    CAST(CASE
+      WHEN SPEND RLIKE '^-?[0-9]{1,9}([.][0-9]{1,2}0*)?\\z'
+      THEN CAST(CAST(SPEND AS DECIMAL(11, 2)) * 100 AS BIGINT)
+    END AS BIGINT) AS SPEND_PENCE,
+    SPEND IS NULL AS SPEND_PENCE_missing,
+    CAST(CASE
+      WHEN PROD_CODE RLIKE '^[^\\x00-\\x20\\x7f]([^\\x00-\\x1f\\x7f]{0,38}[^\\x00-\\x20\\x7f])?\\z'
+      THEN PROD_CODE
+    END AS STRING) AS PROD_CODE,
+    PROD_CODE IS NULL AS PROD_CODE_missing,
+    CAST(CASE
+      WHEN PROD_CODE_10 RLIKE '^[^\\x00-\\x20\\x7f]([^\\x00-\\x1f\\x7f]{0,38}[^\\x00-\\x20\\x7f])?\\z'
+      THEN PROD_CODE_10
+    END AS STRING) AS PROD_CODE_10,
+    PROD_CODE_10 IS NULL AS PROD_CODE_10_missing,
+    CAST(CASE
+      WHEN PROD_CODE_20 RLIKE '^[^\\x00-\\x20\\x7f]([^\\x00-\\x1f\\x7f]{0,38}[^\\x00-\\x20\\x7f])?\\z'
+      THEN PROD_CODE_20
+    END AS STRING) AS PROD_CODE_20,
+    PROD_CODE_20 IS NULL AS PROD_CODE_20_missing,
+    CAST(CASE
+      WHEN PROD_CODE_30 RLIKE '^[^\\x00-\\x20\\x7f]([^\\x00-\\x1f\\x7f]{0,38}[^\\x00-\\x20\\x7f])?\\z'
+      THEN PROD_CODE_30
+    END AS STRING) AS PROD_CODE_30,
+    PROD_CODE_30 IS NULL AS PROD_CODE_30_missing,
+    CAST(CASE
+      WHEN PROD_CODE_40 RLIKE '^[^\\x00-\\x20\\x7f]([^\\x00-\\x1f\\x7f]{0,38}[^\\x00-\\x20\\x7f])?\\z'
+      THEN PROD_CODE_40
+    END AS STRING) AS PROD_CODE_40,
+    PROD_CODE_40 IS NULL AS PROD_CODE_40_missing,
+    CAST(CASE
+      WHEN CUST_CODE RLIKE '^[^\\x00-\\x20\\x7f]([^\\x00-\\x1f\\x7f]{0,38}[^\\x00-\\x20\\x7f])?\\z'
+      THEN CUST_CODE
+    END AS STRING) AS CUST_CODE,
+    CUST_CODE IS NULL AS CUST_CODE_missing,
+    CAST(CASE
+      WHEN UPPER(CUST_PRICE_SENSITIVITY) = 'AZ'
+      THEN 'LA'
+      WHEN UPPER(CUST_PRICE_SENSITIVITY) = 'BG'
+      THEN 'UM'
+      WHEN UPPER(CUST_PRICE_SENSITIVITY) = 'CT'
+      THEN 'MM'
+      WHEN UPPER(CUST_PRICE_SENSITIVITY) = 'DY'
+      THEN 'XX'
+      WHEN CUST_PRICE_SENSITIVITY RLIKE '^[^\\x00-\\x20\\x7f]([^\\x00-\\x1f\\x7f]{0,38}[^\\x00-\\x20\\x7f])?\\z'
+      THEN CUST_PRICE_SENSITIVITY
+    END AS STRING) AS CUST_PRICE_SENSITIVITY,
+    CUST_PRICE_SENSITIVITY IS NULL AS CUST_PRICE_SENSITIVITY_missing,
+    CAST(CASE
+      WHEN UPPER(CUST_LIFESTAGE) = 'AT'
+      THEN 'YA'
+      WHEN UPPER(CUST_LIFESTAGE) = 'BU'
+      THEN 'OT'
+      WHEN UPPER(CUST_LIFESTAGE) = 'CZ'
+      THEN 'OA'
+      WHEN UPPER(CUST_LIFESTAGE) = 'DI'
+      THEN 'YF'
+      WHEN UPPER(CUST_LIFESTAGE) = 'EQ'
+      THEN 'OF'
+      WHEN UPPER(CUST_LIFESTAGE) = 'FN'
+      THEN 'PE'
+      WHEN CUST_LIFESTAGE RLIKE '^[^\\x00-\\x20\\x7f]([^\\x00-\\x1f\\x7f]{0,38}[^\\x00-\\x20\\x7f])?\\z'
+      THEN CUST_LIFESTAGE
+    END AS STRING) AS CUST_LIFESTAGE,
+    CUST_LIFESTAGE IS NULL AS CUST_LIFESTAGE_missing,
+    CAST(CASE WHEN BASKET_ID RLIKE '^[0-9]{1,18}\\z' THEN CAST(BASKET_ID AS BIGINT) END AS BIGINT) AS BASKET_ID,
+    BASKET_ID IS NULL AS BASKET_ID_missing,
+    CAST(CASE
+      WHEN BASKET_SIZE RLIKE '^[^\\x00-\\x20\\x7f]([^\\x00-\\x1f\\x7f]{0,38}[^\\x00-\\x20\\x7f])?\\z'
+      THEN BASKET_SIZE
+    END AS STRING) AS BASKET_SIZE,
+    BASKET_SIZE IS NULL AS BASKET_SIZE_missing,
+    CAST(CASE
+      WHEN UPPER(BASKET_PRICE_SENSITIVITY) = 'HIGH'
+      THEN 'LA'
+      WHEN UPPER(BASKET_PRICE_SENSITIVITY) = 'MEDIUM'
+      THEN 'MM'
+      WHEN UPPER(BASKET_PRICE_SENSITIVITY) = 'LOW'
+      THEN 'UM'
+      WHEN UPPER(BASKET_PRICE_SENSITIVITY) IN ('LA', 'MM', 'UM', 'XX')
+      THEN UPPER(BASKET_PRICE_SENSITIVITY)
+    END AS STRING) AS BASKET_PRICE_SENSITIVITY,
+    BASKET_PRICE_SENSITIVITY IS NULL AS BASKET_PRICE_SENSITIVITY_missing,
+    CAST(CASE
+      WHEN BASKET_TYPE RLIKE '^[^\\x00-\\x20\\x7f]([^\\x00-\\x1f\\x7f]{0,38}[^\\x00-\\x20\\x7f])?\\z'
+      THEN BASKET_TYPE
+    END AS STRING) AS BASKET_TYPE,
+    BASKET_TYPE IS NULL AS BASKET_TYPE_missing,
+    CAST(CASE
+      WHEN UPPER(BASKET_DOMINANT_MISSION) = 'NON FOOD'
+      THEN 'Nonfood'
+      WHEN UPPER(BASKET_DOMINANT_MISSION) = 'NONFOOD'
+      THEN 'Nonfood'
+      WHEN BASKET_DOMINANT_MISSION RLIKE '^[^\\x00-\\x20\\x7f]([^\\x00-\\x1f\\x7f]{0,38}[^\\x00-\\x20\\x7f])?\\z'
+      THEN BASKET_DOMINANT_MISSION
+    END AS STRING) AS BASKET_DOMINANT_MISSION,
+    BASKET_DOMINANT_MISSION IS NULL AS BASKET_DOMINANT_MISSION_missing,
+    CAST(CASE
+      WHEN STORE_CODE RLIKE '^[^\\x00-\\x20\\x7f]([^\\x00-\\x1f\\x7f]{0,38}[^\\x00-\\x20\\x7f])?\\z'
+      THEN STORE_CODE
+    END AS STRING) AS STORE_CODE,
+    STORE_CODE IS NULL AS STORE_CODE_missing,
+    CAST(CASE
+      WHEN STORE_FORMAT RLIKE '^[^\\x00-\\x20\\x7f]([^\\x00-\\x1f\\x7f]{0,38}[^\\x00-\\x20\\x7f])?\\z'
+      THEN STORE_FORMAT
+    END AS STRING) AS STORE_FORMAT,
+    STORE_FORMAT IS NULL AS STORE_FORMAT_missing,
+    CAST(CASE
+      WHEN STORE_REGION RLIKE '^[^\\x00-\\x20\\x7f]([^\\x00-\\x1f\\x7f]{0,38}[^\\x00-\\x20\\x7f])?\\z'
+      THEN STORE_REGION
+    END AS STRING) AS STORE_REGION,
+    STORE_REGION IS NULL AS STORE_REGION_missing
+  FROM (
+    SELECT
+      file,
+      block,
+      position,
+      text,
+      readable,
+      kind,
+      NULLIF(TRIM('                　' FROM SHOP_WEEK), '') AS SHOP_WEEK,
+      NULLIF(TRIM('                　' FROM SHOP_DATE), '') AS SHOP_DATE,
+      NULLIF(TRIM('                　' FROM SHOP_WEEKDAY), '') AS SHOP_WEEKDAY,
+      NULLIF(TRIM('                　' FROM SHOP_HOUR), '') AS SHOP_HOUR,
+      NULLIF(TRIM('                　' FROM QUANTITY), '') AS QUANTITY,
+      NULLIF(TRIM('                　' FROM SPEND), '') AS SPEND,
+      NULLIF(TRIM('                　' FROM PROD_CODE), '') AS PROD_CODE,
+      NULLIF(TRIM('                　' FROM PROD_CODE_10), '') AS PROD_CODE_10,
+      NULLIF(TRIM('                　' FROM PROD_CODE_20), '') AS PROD_CODE_20,
+      NULLIF(TRIM('                　' FROM PROD_CODE_30), '') AS PROD_CODE_30,
+      NULLIF(TRIM('                　' FROM PROD_CODE_40), '') AS PROD_CODE_40,
+      NULLIF(TRIM('                　' FROM CUST_CODE), '') AS CUST_CODE,
+      NULLIF(TRIM('                　' FROM CUST_PRICE_SENSITIVITY), '') AS CUST_PRICE_SENSITIVITY,
+      NULLIF(TRIM('                　' FROM CUST_LIFESTAGE), '') AS CUST_LIFESTAGE,
+      NULLIF(TRIM('                　' FROM BASKET_ID), '') AS BASKET_ID,
+      NULLIF(TRIM('                　' FROM BASKET_SIZE), '') AS BASKET_SIZE,
+      NULLIF(TRIM('                　' FROM BASKET_PRICE_SENSITIVITY), '') AS BASKET_PRICE_SENSITIVITY,
+      NULLIF(TRIM('                　' FROM BASKET_TYPE), '') AS BASKET_TYPE,
+      NULLIF(TRIM('                　' FROM BASKET_DOMINANT_MISSION), '') AS BASKET_DOMINANT_MISSION,
+      NULLIF(TRIM('                　' FROM STORE_CODE), '') AS STORE_CODE,
+      NULLIF(TRIM('                　' FROM STORE_FORMAT), '') AS STORE_FORMAT,
+      NULLIF(TRIM('                　' FROM STORE_REGION), '') AS STORE_REGION
+    FROM raw
+  ) AS trimmed
+) AS typed
