@@ -100,6 +100,11 @@ class Terraform:
         if addresses:
             self._call("state rm", *addresses)
 
+    def keep(self, addresses: Sequence[str]) -> None:
+        """What is marked to be made anew, since a run didn't see it through, is taken as it stands."""
+        for address in addresses:
+            self._call("untaint", address)
+
     def unlock(self, identity: str) -> None:
         """Break the lock on the state."""
         self._call("force-unlock", identity, force=True)

@@ -80,14 +80,19 @@ def _standing(session: Session, creating: Sequence[ResourceChange], progress: Pr
     if not creating:
         return
     account = Account(session)
-    known = {each for resource in built.resources(account) for each in resource.ids}
+    # Of the same kind: cluster, trail and workgroup all have the project's own name.
+    known = {(resource.type, each) for resource in built.resources(account) for each in resource.ids}
     standing = audit(account, Ledger(session).entries(), progress)
-    strays = [found for found in standing if not known & {found.id, found.name}]
+    strays = [found for found in standing if not known & _known_as(found)]
     for each in creating:
         alike = [found for found in strays if found.kind.terraform == each.type and _is_it(found, each)]
         if len(alike) == 1:  # of two that fit, none is taken: the audit tells of both
             yield each.address, _identity(account, alike[0])
     yield from _ways(account, creating)
+
+
+def _known_as(found: Found) -> set[tuple[str, str]]:
+    return {(found.kind.terraform, found.id), (found.kind.terraform, found.name)}
 
 
 def _is_it(found: Found, wanted: ResourceChange) -> bool:

@@ -10,7 +10,7 @@ import retailops
 from retailops.errors import GateFailed, NotReady, TargetFailed
 from retailops.ports import AS_IT_STANDS, Change, Standing, Terms
 from retailops.progress import SILENT, Progress
-from retailops.targets.aws import adoption, built
+from retailops.targets.aws import adoption, built, halves
 from retailops.targets.aws.diagnoses import RULES
 from retailops.targets.aws.inventory.account import Account
 from retailops.targets.aws.ledger import Ledger
@@ -54,7 +54,7 @@ class AwsInfra:
         """Make the bucket of the state, plan, and carry the plan out. GateFailed for a plan that replaces too much."""
         with self._working("infra up") as lock:
             self._state.make(progress)
-            found = self._plan(terms, progress, lock, connected=True)
+            found = self._plan(terms, progress, lock, connected=True, finish=True)
             _refuse_losses(found, terms)
             wanted = self._variables(terms)
             # Before, not after: what was cut short must be known as what it was meant to become.
@@ -143,11 +143,18 @@ class AwsInfra:
                     details={"lock": {"id": held.id, "who": held.who, "since": held.since}},
                 ) from problem
 
-    def _plan(self, terms: Terms, progress: Progress, lock: int, *, connected: bool) -> list[ResourceChange]:
+    def _plan(
+        self, terms: Terms, progress: Progress, lock: int, *, connected: bool, finish: bool = False
+    ) -> list[ResourceChange]:
+        """What Terraform would do. `finish`: what a run before had begun is waited for, and taken as it stands."""
         progress.stage("Preparing Terraform")
         adoption.over(self._bench.module)
         self._bench.prepare(self._variables(terms), self._state.backend() if connected else None)
         found = self._bench.terraform.plan(progress, inherit=[lock])
+        begun = halves.whole(self._session, found, progress) if finish else []
+        if begun:
+            self._bench.terraform.keep(begun)
+            found = self._bench.terraform.plan(progress, inherit=[lock])
         count = adoption.prepare(self._bench.module, self._session, found, progress)
         if count:
             progress.note(f"{count} stand already, without being in the state: they are taken in.")
@@ -163,7 +170,7 @@ class AwsInfra:
         except TargetFailed as problem:
             if not adoption.may_help(problem):
                 raise
-            rest = self._plan(terms, progress, lock, connected=True)
+            rest = self._plan(terms, progress, lock, connected=True, finish=True)
             if not adoption.pending(self._bench.module):
                 raise
             _refuse_losses(rest, terms)
