@@ -18,6 +18,7 @@ from retailops.retail import etl, records
 from retailops.retail.bundle import Bundle
 from retailops.retail.dataset import Dataset
 from retailops.retail.feature_groups import EVENT_TIME, GROUPS, OF_DATASETS
+from retailops.targets.aws.offline import RECORD, VERSION
 
 ROOT = Path(__file__).parents[2]
 TERRAFORM = ROOT / "templates" / "aws" / "infra" / "learning.tf"
@@ -156,13 +157,16 @@ def test_the_groups_are_those_that_terraform_makes() -> None:
     declared = re.search(r"feature_groups = \{\n(.*?)\n  \}\n\}", text, flags=re.DOTALL)
     assert declared
     made = {
-        name: (record, dict(re.findall(r'(\w+)\s*=\s*"(\w+)"', features)))
-        for name, record, features in re.findall(
-            r'    (\w+) = \{\n\s+record = "(\w+)"\n\s+features = \{(.*?)\n      \}', declared.group(1), flags=re.DOTALL
+        name: (key, dict(re.findall(r'(\w+)\s*=\s*"(\w+)"', features)))
+        for name, key, features in re.findall(
+            r'    (\w+) = \{\n\s+key = "(\w+)"\n\s+features = \{(.*?)\n      \}', declared.group(1), flags=re.DOTALL
         )
     }
     assert made == {name: (group.key, dict(group.features)) for name, group in GROUPS.items()}
     assert f'event_time_feature_name        = "{EVENT_TIME}"' in text
+    assert f'record_identifier_feature_name = "{RECORD}"' in text
+    for name in (RECORD, EVENT_TIME, VERSION):
+        assert f'feature_name = "{name}"' in text
 
 
 def test_records_have_the_types_that_their_group_declares(

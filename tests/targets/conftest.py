@@ -108,6 +108,25 @@ ABSENT = {
     },
 }
 
+# Suites that take a target seconds: of these only the promises named are held by the fast tests too.
+SLOW = {
+    "aws": {
+        "test_contract_features": {
+            "test_online_has_the_newest_record_of_each_key",
+            "test_the_same_version_twice_is_done_once",
+            "test_history_gives_the_newest_record_strictly_before_the_moment",
+        },
+    },
+}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        chosen = str(getattr(item, "callspec", None) and item.callspec.params.get("target"))  # type: ignore[attr-defined]
+        fast = SLOW.get(chosen, {}).get(item.path.stem)
+        if fast is not None and item.originalname not in fast:  # type: ignore[attr-defined]
+            item.add_marker(pytest.mark.slow)
+
 
 @pytest.fixture
 def machines(aws: Emulator, tmp_path: Path) -> Iterator[Executor]:

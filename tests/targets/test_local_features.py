@@ -99,6 +99,7 @@ def test_a_version_of_other_features_than_today_s_is_made_anew(
     assert [each.version for each in store.published()] == ["v1"]
 
 
+@pytest.mark.slow
 def test_a_reader_never_sees_a_part_of_a_version(workspace: Workspace, tmp_path: Path) -> None:
     """Each version has its own spend in every record; a read that met two of them would show both."""
     store = LocalFeatures(workspace, 1, 300)  # with the patience that a user has

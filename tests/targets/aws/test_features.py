@@ -72,6 +72,7 @@ def objects(aws: Emulator, prefix: str = "features/") -> list[str]:
     return [each["Key"] for each in told.get("Contents", [])]
 
 
+@pytest.mark.slow
 def test_history_lies_where_and_how_sagemaker_itself_would_put_it(
     store: AwsFeatures, publish: Publish, aws: Emulator, tmp_path: Path
 ) -> None:
@@ -99,6 +100,7 @@ def test_history_lies_where_and_how_sagemaker_itself_would_put_it(
     assert [each and each.features["baskets"] for each in found] == [None, 3], "what others put isn't of our version"
 
 
+@pytest.mark.slow
 def test_only_the_live_edition_stays_online(publish: Publish, aws: Emulator) -> None:
     publish("v1", visits(3, 1))
     first = set(online(aws))
@@ -107,6 +109,7 @@ def test_only_the_live_edition_stays_online(publish: Publish, aws: Emulator) -> 
     assert not first & set(online(aws))
 
 
+@pytest.mark.slow
 def test_another_machine_publishes_nothing_again_and_reads_all(
     store: AwsFeatures, publish: Publish, aws: Emulator, configured: Callable[[str], Config], loaded: boto3.Session
 ) -> None:
@@ -141,6 +144,7 @@ def test_throttled_records_are_put_again_until_all_are_there(
     assert len(online(aws)) == 20
 
 
+@pytest.mark.slow
 def test_a_store_that_stays_busy_is_told_and_the_old_version_stays(
     store: AwsFeatures, publish: Publish, aws: Emulator
 ) -> None:
@@ -190,6 +194,7 @@ def test_a_count_that_does_not_reconcile_publishes_nothing(store: AwsFeatures, p
     assert store.published() == []
 
 
+@pytest.mark.slow
 def test_what_a_batch_leaves_out_is_asked_again(store: AwsFeatures, publish: Publish, aws: Emulator) -> None:
     publish("v1", visits(2, 1))
     asked: list[Any] = []
@@ -207,6 +212,7 @@ def test_what_a_batch_leaves_out_is_asked_again(store: AwsFeatures, publish: Pub
     assert len(asked) == 2
 
 
+@pytest.mark.slow
 def test_of_two_that_publish_at_once_one_says_so(
     store: AwsFeatures, publish: Publish, aws: Emulator, configured: Callable[[str], Config], tmp_path: Path
 ) -> None:
@@ -229,6 +235,7 @@ def test_of_two_that_publish_at_once_one_says_so(
     assert len(online(aws)) == 3
 
 
+@pytest.mark.slow
 def test_a_reader_whose_version_goes_away_reads_the_new_one_whole(
     store: AwsFeatures, publish: Publish, aws: Emulator, configured: Callable[[str], Config], tmp_path: Path
 ) -> None:
@@ -256,6 +263,7 @@ def _elsewhere(configured: Callable[[str], Config], store: AwsFeatures) -> tuple
     return session, Mirror(session)
 
 
+@pytest.mark.slow
 def test_without_its_group_the_store_says_what_is_missing(store: AwsFeatures, publish: Publish, aws: Emulator) -> None:
     aws.client("sagemaker").delete_feature_group(FeatureGroupName=GROUP)
     with pytest.raises(NotReady, match=f"no feature group {GROUP}") as told:
@@ -263,6 +271,7 @@ def test_without_its_group_the_store_says_what_is_missing(store: AwsFeatures, pu
     assert told.value.fix == "Build it first: retailops infra up"
 
 
+@pytest.mark.slow
 def test_a_group_that_was_made_anew_has_nothing_until_it_is_published_again(
     publish: Publish, aws: Emulator, configured: Callable[[str], Config], store: AwsFeatures
 ) -> None:
@@ -282,6 +291,7 @@ def test_a_group_that_was_made_anew_has_nothing_until_it_is_published_again(
         later.online(CUSTOMER, ["CUST0000000001"])
 
 
+@pytest.mark.slow
 def test_publishing_and_reading_ask_for_no_right_that_is_not_in_the_table(
     store: AwsFeatures, publish: Publish, swift: Session, aws: Emulator
 ) -> None:
