@@ -121,6 +121,20 @@ def test_the_next_tuning_of_an_algorithm_starts_from_the_last_and_trials_fall_be
     assert [trial["pruned"] for trial in second.result["trials"]] == [False, True, False, False]
     assert second.result["best"] != 1
 
+    def refuse(request: Request) -> Response | None:
+        if request.target != "SageMaker.CreateHyperParameterTuningJob" or b"WarmStartConfig" not in request.body:
+            return None
+        words = (
+            "The set of tunable plus static HyperParameter names is not the same across current and parent tuning jobs."
+        )
+        return Response(json.dumps({"__type": "ValidationException", "message": words}).encode(), 400)
+
+    aws.answer(refuse)
+    machines.tuner.behind = {}
+    third = jobs.run(job(wanted.inputs["dataset"], "00112233445566", trials=2), watcher)
+    assert len(third.result["trials"]) == 2
+    assert any("names is not the same" in words for kind, words in watcher.told if kind == "note")
+
 
 @pytest.mark.slow
 def test_trials_that_all_fail_are_told_and_the_next_command_tries_again(

@@ -26,10 +26,11 @@ from retailops.targets.aws.attempts import Attempts, Patience
 from retailops.targets.aws.inventory.learning import RUNNING
 from retailops.targets.aws.mirror import Mirror
 from retailops.targets.aws.orders import TUNING, Orders
-from retailops.targets.aws.session import Session, translated
+from retailops.targets.aws.session import Session, code_of, translated
 
 GROUND = trials.GROUND
 ARGUMENTS, ALGORITHM = "worker", "algorithm"  # hyperparameters that all trials have alike
+_METRIC = "_tuning_objective_metric"  # one that the tuner adds itself
 _LONGEST = 32  # characters of a tuner's name: its trials' names are longer
 _KEY = 4  # characters of the key at least
 _AGAIN = len("-99")
@@ -109,12 +110,21 @@ class Tuner:
         return name
 
     def _submit(self, job: Job, ground: JobResult, name: str, progress: Progress) -> None:
+        from botocore.exceptions import ClientError
+
         progress.stage(f"Asking SageMaker for {name}")
         given = {"algorithm": job.parameters["algorithm"], "threads": job.parameters["threads"]}
         trial = replace(job, inputs={GROUND: ground.folder}, parameters=given)
         request = self._request(job, trial, name)
         self._orders.leave(trial)
-        self._attempts.create(request, name, progress)
+        try:
+            self._attempts.create(request, name, progress)
+        except ClientError as problem:
+            if not request.pop("WarmStartConfig", None) or code_of(problem) != "ValidationException":
+                raise
+            # The tuner has its own mind on which tunings are alike enough; a start from nothing does as well.
+            progress.note(f"The last tuning is no start for this one: {problem.response['Error'].get('Message', '')}")
+            self._attempts.create(request, name, progress)
 
     def _request(self, job: Job, trial: Job, name: str) -> dict[str, Any]:
         """The arguments of create_hyper_parameter_tuning_job: the trial as a training job, without what varies."""
@@ -162,7 +172,7 @@ class Tuner:
             SortBy="CreationTime",
             SortOrder="Descending",
         )
-        wanted = set(algorithms.space(algorithm))
+        wanted = {*algorithms.space(algorithm), ARGUMENTS, ALGORITHM}
         for page in pages:
             for each in page["HyperParameterTuningJobSummaries"]:
                 name = str(each["HyperParameterTuningJobName"])
@@ -170,7 +180,7 @@ class Tuner:
                 fixed = (found.get("TrainingJobDefinition") or {}).get("StaticHyperParameters", {})
                 searched = _names(found["HyperParameterTuningJobConfig"].get("ParameterRanges", {}))
                 # The tuner refuses a parent with other parameters, such as one of an older version.
-                if fixed.get(ALGORITHM) == algorithm and searched == wanted:
+                if fixed.get(ALGORITHM) == algorithm and searched | {*fixed} - {_METRIC} == wanted:
                     parent = {"HyperParameterTuningJobName": name}
                     return {"ParentHyperParameterTuningJobs": [parent], "WarmStartType": "TransferLearning"}
         return {}
