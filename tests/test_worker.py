@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from retailops import worker
 from retailops.progress import Silent
 from retailops.retail import synth
 from retailops.retail.dataset import Dataset
@@ -125,3 +126,13 @@ def test_a_failure_is_left_where_a_cloud_reads_it_and_fits(tmp_path: Path) -> No
     words = json.loads(told.read_text())
     assert (code, words["code"]) == (2, 2)
     assert events[-1]["what"].startswith(words["what"]) and len(told.read_text()) <= 1024
+
+
+def test_a_trial_of_a_tuner_finds_its_arguments_among_its_hyperparameters(tmp_path: Path) -> None:
+    arguments = ["tune", f"--input=ground={tmp_path}", "--output=/opt/ml/model", "--failure=/opt/ml/output/failure"]
+    texts = {"worker": json.dumps(arguments), "max_depth": "5"}
+    (tmp_path / "hyperparameters.json").write_text(json.dumps(texts))
+    order = worker._order([f"--hyperparameters={tmp_path / 'hyperparameters.json'}", "train"])
+    assert (order.kind, order.inputs, order.output) == ("tune", {"ground": tmp_path}, Path("/opt/ml/model"))
+    assert order.parameters == {"hyperparameters": {"max_depth": "5"}}
+    assert order.failure == Path("/opt/ml/output/failure")

@@ -3,11 +3,14 @@
     python -m retailops.worker KIND --job FILE
     python -m retailops.worker KIND --input NAME=PATH … --output DIR [--parameters FILE]
                                [--place NAME=DIR …] [--checkpoints DIR] [--hosts FILE] [--failure FILE]
+    python -m retailops.worker --hyperparameters FILE train
 
 A cloud mounts the parts of a folder wherever it likes: `--input NAME/PART=PATH` joins them to one folder NAME, and
 `--place NAME=DIR` puts what the work left in OUTPUT/NAME into DIR, from where it is taken away. `--checkpoints`
 outlives an interruption. `--hosts` says that several machines do this job at the same time, and which this one is: only
 the first of them tells and writes anything. `--failure` is where a cloud reads the last words of a container.
+A trial of SageMaker's tuner can't be given arguments: FILE is its hyperparameters, one of which, `worker`, is a JSON
+list of them. The others are the trial's parameters. KIND is then the word that SageMaker starts any container with.
 
 Standard output carries one JSON object a line: {"event": "stage", "text", "total", "unit"}, {"event": "advance",
 "done"}, {"event": "note", "text"} and, at most once, {"event": "error", "code", "what", "fix", "details"}; the exit
@@ -28,7 +31,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -37,6 +40,7 @@ from retailops.errors import DataError, GateFailed, RetailOpsError, TargetFailed
 from retailops.progress import SILENT, Progress
 
 RESULT = "result.json"
+ARGUMENTS = "worker"  # the hyperparameter that holds a trial's arguments
 _LAST_WORDS = 600  # characters of what a cloud is told of a failure: it keeps 1024, names and quotes included
 
 Work = Callable[[Mapping[str, Path], Path, Mapping[str, Any], Progress], dict[str, Any]]
@@ -69,8 +73,12 @@ def _train(
 def _tune(
     inputs: Mapping[str, Path], output: Path, parameters: Mapping[str, Any], progress: Progress
 ) -> dict[str, Any]:
-    from retailops.retail import tuning
+    from retailops.retail import trials, tuning
 
+    if trials.GROUND in inputs:
+        return trials.trial(inputs, output, parameters, progress)
+    if parameters.get(trials.GROUND):
+        return trials.ground(inputs, output, parameters, progress)
     return tuning.job(inputs, output, parameters, progress)
 
 
@@ -242,8 +250,13 @@ def _order(arguments: Sequence[str] | None) -> Order:
     parser.add_argument("--checkpoints", metavar="DIR")
     parser.add_argument("--hosts", type=Path, metavar="FILE", help="JSON with hosts and current_host")
     parser.add_argument("--failure", type=Path, metavar="FILE")
+    parser.add_argument("--hyperparameters", type=Path, metavar="FILE", help="JSON object of texts")
     parser.add_argument("--attached", action="store_true", help="end as soon as standard input is closed")
     given = parser.parse_args(arguments)
+    if given.hyperparameters:
+        texts = _object(given.hyperparameters)
+        order = _order(json.loads(texts.pop(ARGUMENTS)))
+        return replace(order, parameters={**order.parameters, "hyperparameters": texts})
     if given.job:
         job = _object(given.job)
         inputs = {name: Path(path) for name, path in job["inputs"].items()}

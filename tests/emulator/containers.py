@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from emulator.server import Emulator
+from retailops.targets.aws.orders import IMAGE
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,13 @@ class Order:
     def entry(self) -> list[str]:
         key = "AlgorithmSpecification" if self.kind == "training" else "AppSpecification"
         told = self.wanted[key]
+        if "ContainerEntrypoint" not in told:
+            return [*IMAGE, "train"]  # what SageMaker starts an image with, and the image's own entry point
         return [*told["ContainerEntrypoint"], *told.get("ContainerArguments", [])]
+
+    @property
+    def hyperparameters(self) -> dict[str, str]:
+        return dict(self.wanted.get("HyperParameters") or {})
 
     @property
     def channels(self) -> dict[str, str]:
@@ -95,6 +102,11 @@ class Container:
         for folder, uri in self._order.channels.items():
             if not self._download(uri, self._inside(folder)):
                 raise LookupError(f"Data download failed: No S3 objects found under S3 URL {uri!r} given in input.")
+        if told := self._order.hyperparameters:
+            texts = {name: text.replace("/opt/ml/", f"{self._root}/opt/ml/") for name, text in told.items()}
+            path = self._inside("/opt/ml/input/config/hyperparameters.json")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(json.dumps(texts), encoding="utf-8")
         for folder in [*self._order.outputs, "/opt/ml/output"]:
             self._inside(folder).mkdir(parents=True, exist_ok=True)
         config = self._inside("/opt/ml/input/config/resourceconfig.json")

@@ -36,6 +36,7 @@ from moto.sagemaker.models import sagemaker_backends
 from emulator import sagemaker_refusals
 from emulator.containers import Container, Order
 from emulator.server import Emulator, Request, Response
+from emulator.tuning import TrialRuns
 
 _KINDS = {"CreateProcessingJob": "processing", "CreateTrainingJob": "training"}
 _ENDS = {"StopProcessingJob": "processing", "StopTrainingJob": "training"}
@@ -54,13 +55,20 @@ class Executor:
         self.runs: dict[str, Run] = {}
         self._folder = folder
         self._one_at_a_time = threading.Lock()
+        self.tuner = TrialRuns(aws, self._begun)
 
     def __enter__(self) -> Self:
         self.aws.answer(self._answer)
+        self.aws.answer(self._answer_tuner)
         return self
 
     def __exit__(self, *problem: object) -> None:
         self.aws.hooks.remove(self._answer)
+        self.aws.hooks.remove(self._answer_tuner)
+        for search in self.tuner.searches.values():
+            search.kept.hyper_parameter_tuning_job_status = "Stopped"
+        for thread in self.tuner.threads:
+            thread.join(30)
         for run in self.runs.values():
             run.end(stopping=True)
             run.thread.join(30)
@@ -90,11 +98,23 @@ class Executor:
         with self._one_at_a_time:
             if refusal := sagemaker_refusals.answer(request):
                 return refusal
-            order = Order(_KINDS[operation], wanted)
-            run = Run(self, order, _job(request.region, order), self._folder / order.name)
-            self.runs[order.name] = run
+            run = self._run(request.region, Order(_KINDS[operation], wanted))
         run.thread.start()
-        return Response(json.dumps({f"{order.camel}Arn": run.job.arn}).encode())
+        return Response(json.dumps({f"{run.order.camel}Arn": run.job.arn}).encode())
+
+    def _answer_tuner(self, request: Request) -> Response | None:
+        return self.tuner.answer(request)
+
+    def _begun(self, region: str, wanted: dict[str, Any]) -> Run:
+        """A trial of the tuner."""
+        with self._one_at_a_time:
+            run = self._run(region, Order("training", wanted))
+        run.thread.start()
+        return run
+
+    def _run(self, region: str, order: Order) -> Run:
+        run = self.runs[order.name] = Run(self, order, _job(region, order), self._folder / order.name)
+        return run
 
 
 class Run:

@@ -60,10 +60,14 @@ class Ground:
 
 def job(inputs: Mapping[str, Path], output: Path, parameters: Mapping[str, Any], progress: Progress) -> dict[str, Any]:
     """The worker's entry: inputs["dataset"] is a dataset folder."""
-    given = {name: value for name, value in parameters.items() if name not in {"train", "threads"}}
+    return tune(Dataset.open(inputs["dataset"]), output.with_name(FOLDER), options(parameters), progress)
+
+
+def options(parameters: Mapping[str, Any]) -> TuneOptions:
+    """What a job's parameters ask for."""
+    given = {name: value for name, value in parameters.items() if name not in {"train", "threads", "checkpoints"}}
     name, threads = given["algorithm"], parameters["threads"]
-    options = TuneOptions(**given, train=TrainOptions(**parameters["train"], algorithms=(name,), threads=threads))
-    return tune(Dataset.open(inputs["dataset"]), output.with_name(FOLDER), options, progress)
+    return TuneOptions(**given, train=TrainOptions(**parameters["train"], algorithms=(name,), threads=threads))
 
 
 def tune(dataset: Dataset, checkpoint: Path, options: TuneOptions, progress: Progress) -> dict[str, Any]:
@@ -82,18 +86,24 @@ def tune(dataset: Dataset, checkpoint: Path, options: TuneOptions, progress: Pro
     ground = prepare(everything, options, progress, learned)
 
     def objective(parameters: Parameters) -> Iterator[float]:
-        return _scores(algorithm, {**usual, **parameters}, ground, options.train)
+        return scores(algorithm, {**usual, **parameters}, ground, options.train)
 
     start = {parameter: usual[parameter] for parameter in space}
     plan = Plan(options.trials, options.patience, len(ground.folds), options.train.seed)
     trials = search(space, start, objective, plan, checkpoint / JOURNAL, progress)
     learned.clear()
+    described = {"algorithm": name, "trials": options.trials, "patience": options.patience}
+    return told(described, trials, [fold.describe() for fold in ground.folds])
+
+
+def told(asked: Mapping[str, Any], trials: list[Trial], folds: list[dict[str, Any]]) -> dict[str, Any]:
+    """What `tune` returns, of trials that anybody made; asked: algorithm, trials and patience."""
     return {
-        "algorithm": name,
+        "algorithm": asked["algorithm"],
         "metric": METRIC,
         "trials": [trial.describe() for trial in trials],
-        "folds": [fold.describe() for fold in ground.folds],
-        "stopped": len(trials) < options.trials and exhausted(trials, options.patience),
+        "folds": folds,
+        "stopped": len(trials) < asked["trials"] and exhausted(trials, asked["patience"]),
         **verdict(trials),
     }
 
@@ -121,7 +131,7 @@ def prepare(everything: Baskets, options: TuneOptions, progress: Progress, check
     return Ground(as_matrix(learned.x)[rows], y[rows], gold["spend_pence"], folds)
 
 
-def _scores(
+def scores(
     algorithm: algorithms.Algorithm, params: Mapping[str, Any], ground: Ground, options: TrainOptions
 ) -> Iterator[float]:
     """Macro F1 of each fold, made as it is asked for."""

@@ -16,7 +16,7 @@ from emulator.recording import recorded
 from retailops import config as configuration
 from retailops import files, targets
 from retailops.errors import UsageError
-from retailops.lifecycle import etl, features, register, train
+from retailops.lifecycle import etl, features, register, train, tune
 from retailops.ports import Job, JobResult, Target
 from retailops.progress import Silent
 from retailops.retail import algorithms, scoring
@@ -171,7 +171,7 @@ def known_features(target: Target, weeks: Path) -> tuple[Any, ...]:
 def test_the_life_of_a_model_is_the_same_up_to_its_registration(
     tmp_path: Path, synthetic_csvs: Path, machines: Executor, aws: Emulator
 ) -> None:
-    told = []
+    told, searched = [], []
     grounds.store(aws)
     with recorded(aws) as actions:
         for name in ("local", "aws"):
@@ -187,9 +187,14 @@ def test_the_life_of_a_model_is_the_same_up_to_its_registration(
             made = etl.etl(target, synthetic_csvs, Silent()).result
             trained = train.train(target, None, Silent()).result
             registered = register.register(target, None, Silent()).result
+            tuned = tune.tune(target, "decision_tree", 2, Silent()).result
+            assert tuned["run"] in {run.id for run in target.models.runs()} and Path(tuned["report"]).is_file()
+            (start, tried), folds = tuned["trials"], tuned["folds"]
+            assert start["trial"] == 0 and len(tried["scores"]) <= len(folds)
             told.append((made["dataset"], made["rows"], trained["runs"], trained["scorecards"], registered["version"]))
             told[-1] += known_features(target, synthetic_csvs)
-    assert told[0] == told[1]
+            searched.append((start["parameters"], start["scores"], folds, tuned["study"]))
+    assert told[0] == told[1] and searched[0] == searched[1]
     names = Session(found).names
     allowed = {action for right in permissions.rights(names, Settings()) for action in right.actions}
     by_the_machines = {"logs:CreateLogGroup", "logs:CreateLogStream", "logs:PutLogEvents"}

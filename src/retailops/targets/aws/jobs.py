@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from retailops import files
-from retailops.errors import Interrupted, NotReady, RetailOpsError, TargetFailed, Unsupported
+from retailops.errors import NotReady, RetailOpsError, TargetFailed
 from retailops.ports import Job, JobResult
 from retailops.progress import Progress
 from retailops.targets.aws import job_endings
-from retailops.targets.aws.inventory.account import unless_gone
+from retailops.targets.aws.attempts import Attempts, Patience
 from retailops.targets.aws.inventory.learning import RUNNING
 from retailops.targets.aws.job_logs import JobLogs
 from retailops.targets.aws.mirror import Mirror
-from retailops.targets.aws.orders import PARAMETERS, TRAINING, WORKER, Orders, api
-from retailops.targets.aws.session import Session, code_of, translated
-from retailops.targets.aws.waiting import LOOK_S, until
+from retailops.targets.aws.orders import TRAINING, WORKER, Orders, api
+from retailops.targets.aws.session import Session, translated
+from retailops.targets.aws.tuner import GROUND, Tuner
+from retailops.targets.aws.waiting import until
+
+__all__ = ["AwsJobs", "Patience"]
 
 RESULT = "result.json"
 _STEPS = {
@@ -34,16 +35,6 @@ _STEPS = {
 }
 
 
-@dataclass(frozen=True)
-class Patience:
-    """Seconds: between two looks, for a second Ctrl-C, for a machine to stop, and for CloudWatch to show last lines."""
-
-    look: float = LOOK_S
-    grace: float = 5.0
-    stopping: float = 900.0  # it gets two minutes, and then time to save what it has
-    late: float = 15.0
-
-
 class AwsJobs:
     """models:jobs/<kind>-<key>/: order/parameters.json and output/; an ETL job's zones are in their own buckets.
 
@@ -55,12 +46,12 @@ class AwsJobs:
         session: Session,
         mirror: Mirror,
         worker: Sequence[str] = WORKER,
-        patience: Patience = Patience(),
+        patience: Patience | None = None,
     ) -> None:
         self._session = session
         self._mirror = mirror
         self._orders = Orders(session, mirror, worker)
-        self._patience = patience
+        self._patience = patience or Patience()
 
     def run(self, job: Job, progress: Progress) -> JobResult:
         """The result at once when this key has finished before; what is running already is followed; else run it.
@@ -68,10 +59,10 @@ class AwsJobs:
         Errors of the job keep their class; a death that the job couldn't report is TargetFailed with what SageMaker
         says and the last lines of its log. Whatever happens to this command, the job goes on: run it again.
         """
-        if job.kind == "tune":
-            raise Unsupported("This version of retailops doesn't tune on aws.", "local does: add --target local.")
+        if job.kind == "tune" and not job.parameters.get(GROUND):
+            return Tuner(self._session, self._mirror, self._orders, self._patience, self.run).run(job, progress)
         with translated(f"The {job.kind} job {job.key} on SageMaker"):
-            attempt, found = self._latest(job)
+            attempt, found = self._attempts(job).latest(partial(self._orders.name, job))
             status = found.get(f"{api(job).camel}Status")
             if status == "Completed" and (done := self._result(job, found, reused=True)):
                 return done
@@ -82,39 +73,13 @@ class AwsJobs:
                 self._submit(job, attempt, progress)
             return self._ended(job, self._orders.name(job, attempt), progress)
 
-    def _latest(self, job: Job) -> tuple[int, dict[str, Any]]:
-        """Number and description of the newest attempt; 0 and nothing when there was none."""
-        attempt, found = 0, dict[str, Any]()
-        while further := self._described(job, self._orders.name(job, attempt + 1)):
-            attempt, found = attempt + 1, further
-        return attempt, found
-
-    def _described(self, job: Job, name: str) -> dict[str, Any]:
-        with unless_gone():
-            found: dict[str, Any] = getattr(self._sagemaker, f"describe_{api(job).thing}")(
-                **{f"{api(job).camel}Name": name}
-            )
-            return found
-        return {}
-
     def _submit(self, job: Job, attempt: int, progress: Progress) -> None:
-        from botocore.exceptions import ClientError
-
         name = self._orders.name(job, attempt)
         progress.stage(f"Asking SageMaker for {name}")
         request = self._orders.request(job, name)
         self._clear(job)
-        parameters = self._orders.folder(job, "order", PARAMETERS)
-        parameters.parent.mkdir(parents=True, exist_ok=True)
-        files.write_json(parameters, dict(job.parameters))
-        self._mirror.push(parameters)
-        try:
-            getattr(self._sagemaker, f"create_{api(job).thing}")(**request)
-        except ClientError as problem:
-            # The name is the lock: another command was quicker, or an answer to our own first call was lost.
-            if code_of(problem) != "ResourceInUse":
-                raise
-            progress.note(f"{name} exists already: following it.")
+        self._orders.leave(job)
+        self._attempts(job).create(request, name, progress)
 
     def _clear(self, job: Job) -> None:
         """Take away what a former attempt may have left, or it would be mixed with what comes."""
@@ -129,7 +94,7 @@ class AwsJobs:
         try:
             description = self._follow(job, name, logs, progress)
         except KeyboardInterrupt:
-            raise self._let_go(job, name, progress) from None
+            raise self._attempts(job).let_go(name, progress) from None
         if description[f"{api(job).camel}Status"] == "Completed":
             if done := self._result(job, description, reused=False):
                 self._mirror.remove(self._mirror.listing(self._orders.checkpoints(job)))
@@ -144,25 +109,17 @@ class AwsJobs:
 
     def _follow(self, job: Job, name: str, logs: JobLogs, progress: Progress) -> dict[str, Any]:
         """Pass on what the job says until it has ended; its last description."""
-        step, since = "", 0.0
-        while True:
-            description = self._described(job, name)  # before its log, so that nothing said before the end is missed
-            status = description[f"{api(job).camel}Status"]
+        step = ""
+
+        def seen(description: dict[str, Any]) -> None:  # before its log, so that nothing said before the end is missed
+            nonlocal step
             now = _STEPS.get(str(description.get("SecondaryStatus", "")), "")
             if now and now != step:
                 progress.stage(now)
             step = now
             logs.pass_on(progress)
-            if status not in RUNNING:
-                return description
-            if status == "Stopping":
-                since = since or time.monotonic()
-                if time.monotonic() - since > self._patience.stopping:
-                    raise TargetFailed(
-                        f"{name} has been stopping for {self._patience.stopping / 60:.0f} minutes.",
-                        "AWS ends it in the end: run the same command again in a while; it starts once this has ended.",
-                    )
-            time.sleep(self._patience.look)
+
+        return self._attempts(job).follow(name, seen)
 
     def _heard(self, logs: JobLogs, progress: Progress) -> bool:
         logs.pass_on(progress)
@@ -193,17 +150,5 @@ class AwsJobs:
             what, fix = what.replace(inside, addresses[inside]), fix.replace(inside, addresses[inside])
         return type(problem)(what, fix, details=problem.details)
 
-    def _let_go(self, job: Job, name: str, progress: Progress) -> Interrupted:
-        """Ctrl-C leaves the job running, since it is paid for already; a second one right after it stops it."""
-        words = f"{name} goes on without this command. Ctrl-C once more within {self._patience.grace:.0f} s stops it."
-        try:
-            progress.note(words)
-            time.sleep(self._patience.grace)
-        except KeyboardInterrupt:
-            getattr(self._sagemaker, f"stop_{api(job).thing}")(**{f"{api(job).camel}Name": name})
-            return Interrupted(f"{name} was told to stop.", "Run the same command again to start it anew.")
-        return Interrupted(f"{name} goes on on SageMaker.", "Run the same command again to follow it.")
-
-    @cached_property
-    def _sagemaker(self) -> Any:
-        return self._session.client("sagemaker")
+    def _attempts(self, job: Job) -> Attempts:
+        return Attempts(self._session, api(job), self._patience)

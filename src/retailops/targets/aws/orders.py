@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import retailops
+from retailops import files
 from retailops.errors import NotReady
 from retailops.ports import Job
 from retailops.retail import algorithms
@@ -21,6 +22,8 @@ from retailops.targets.aws.session import Session
 WORKER = ("python", "-P", "-m", "retailops.worker")
 CHECKPOINTS = "/opt/ml/checkpoints"
 HOSTS = "/opt/ml/input/config/resourceconfig.json"  # which machines SageMaker has given to a job, and which this one is
+# The entry point of the jobs' image: the tuner starts its trials by it, and can name no other.
+IMAGE = (*WORKER, "--hyperparameters=/opt/ml/input/config/hyperparameters.json")
 ZONES = ("silver", "gold", "quarantine")  # what an ETL job makes, each for its own bucket
 PARAMETERS = "parameters.json"
 _LONGEST = 63  # characters of a job's name
@@ -66,8 +69,18 @@ TRAINING = Api(
 )
 
 
+TUNING = Api(  # its jobs are training jobs; it has no container of its own
+    "hyper_parameter_tuning_job",
+    "HyperParameterTuningJob",
+    inputs=TRAINING.inputs,
+    output=TRAINING.output,
+    failure=TRAINING.failure,
+    message="FailureReason",
+)
+
+
 def api(job: Job) -> Api:
-    return TRAINING if job.kind == "train" else PROCESSING
+    return TRAINING if job.kind in ("train", "tune") else PROCESSING
 
 
 class Orders:
@@ -89,6 +102,13 @@ class Orders:
         if len(name) + _ATTEMPTS > _LONGEST:
             name = f"{prefix}-{job.kind[0]}-{job.key[:8]}"
         return name + again
+
+    def leave(self, job: Job) -> None:
+        """Put the job's parameters where it will find them."""
+        parameters = self.folder(job, "order", PARAMETERS)
+        parameters.parent.mkdir(parents=True, exist_ok=True)
+        files.write_json(parameters, dict(job.parameters))
+        self._mirror.push(parameters)
 
     def request(self, job: Job, name: str) -> dict[str, Any]:
         """The arguments of create_processing_job or create_training_job."""

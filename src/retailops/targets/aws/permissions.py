@@ -276,7 +276,8 @@ TABLE: tuple[Row, ...] = (
     ),
     Row(
         "learning",
-        "sagemaker: CreateHyperParameterTuningJob DescribeHyperParameterTuningJob StopHyperParameterTuningJob",
+        "sagemaker: CreateHyperParameterTuningJob DescribeHyperParameterTuningJob "
+        "ListTrainingJobsForHyperParameterTuningJob StopHyperParameterTuningJob",
         "hyper-parameter-tuning-job/{prefix}*",
     ),
     Row("learning", "sagemaker: CreateModel DeleteModel DescribeModel", "model/{prefix}*"),

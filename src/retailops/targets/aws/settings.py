@@ -63,6 +63,7 @@ class Training(Section):
     )
     volume_gb: int = Field(30, ge=1, le=16_384, description="Disk in GB.")
     max_minutes: int = Field(240, ge=5, le=40_320, description="Minutes of training after which it is ended.")
+    parallel_trials: int = Field(2, ge=1, le=100, description="Trials of a tuning at once; fewer learn more.")
     spot: bool = Field(True, description="On spare capacity, about a third of the price; may be interrupted.")
     max_wait_minutes: int = Field(
         480,
