@@ -24,6 +24,8 @@ from retailops.targets.aws.session import Session
 
 DATABASE = "retail_demo_dev"
 
+pytestmark = pytest.mark.slow  # each asks many services of the emulator
+
 
 @pytest.fixture
 def lake(aws: Emulator, swift: Session) -> AwsLake:

@@ -92,6 +92,7 @@ def refusing(problem: dict[str, Any]) -> Callable[[Path, list[str], Path], tuple
     return work
 
 
+@pytest.mark.slow  # for the fast suite's sake
 def test_a_finished_run_is_not_started_again_and_its_script_lies_under_its_hash(
     target: Target, cluster: SparkCluster, tmp_path: Path, aws: Emulator
 ) -> None:
@@ -115,6 +116,7 @@ def test_a_finished_run_is_not_started_again_and_its_script_lies_under_its_hash(
     assert not actions - allowed
 
 
+@pytest.mark.slow  # for the fast suite's sake
 def test_two_commands_are_one_run(target: Target, cluster: SparkCluster, tmp_path: Path, settled: Settled) -> None:
     source = write(tmp_path / "in.csv", weeks())
     cluster.free.clear()
@@ -134,6 +136,7 @@ def test_two_commands_are_one_run(target: Target, cluster: SparkCluster, tmp_pat
     assert len(cluster.runs) == 1 and len(set(found)) == 1 and len(found) == 2
 
 
+@pytest.mark.slow  # for the fast suite's sake
 def test_what_the_job_refuses_is_told_as_on_a_laptop(target: Target, cluster: SparkCluster, tmp_path: Path) -> None:
     source = write(tmp_path / "in.csv", weeks())
     cluster.work = refusing({"problem": "gate", "raw": 100, "reasons": {"spend": 11}})
@@ -163,6 +166,7 @@ def test_the_end_of_a_run_is_translated_to_its_cause(state: str, says: str, word
     assert words in told.what + told.fix and says in told.what and "jr_1" in told.what
 
 
+@pytest.mark.slow  # for the fast suite's sake
 def test_ctrl_c_leaves_the_run_and_a_second_one_stops_it(
     target: Target, cluster: SparkCluster, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -183,6 +187,7 @@ def test_ctrl_c_leaves_the_run_and_a_second_one_stops_it(
     assert [run["JobRunState"] for run in cluster.runs] == ["STOPPED"]
 
 
+@pytest.mark.slow  # for the fast suite's sake
 def test_parquet_and_a_bad_header_are_told_before_anything_is_started(
     target: Target, cluster: SparkCluster, tmp_path: Path
 ) -> None:
@@ -197,6 +202,7 @@ def test_parquet_and_a_bad_header_are_told_before_anything_is_started(
     assert not cluster.runs
 
 
+@pytest.mark.slow  # for the fast suite's sake
 def test_without_the_glue_job_it_says_what_builds_it(
     aws: Emulator, opened: Callable[[], Target], tmp_path: Path
 ) -> None:
