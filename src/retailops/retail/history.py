@@ -103,6 +103,11 @@ def before(connection: Any, group: Group, wanted: Sequence[tuple[str, datetime]]
     ]
 
 
+def view_of(connection: Any, paths: str, name: str = "history") -> None:
+    """A view of the parquet files that the pattern names; nothing is read off their folders' names."""
+    connection.read_parquet(paths, hive_partitioning=False).create_view(name)
+
+
 def view_of_nothing(connection: Any, group: Group) -> None:
     """`history` of a version without a record."""
     nothing = ", ".join(f"NULL AS {name}" for name in group.features)

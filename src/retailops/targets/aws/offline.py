@@ -76,11 +76,10 @@ class Offline:
             if self._mirror.listing(place, named):
                 self._mirror.fetch(place, named=named)
                 columns = ", ".join([group.key, *group.features])
-                rows = connection.read_parquet(f"{place}/*/*/*/*/{named}", hive_partitioning=False)
-                rows.filter("NOT is_deleted").create_view("stored")
+                history.view_of(connection, f"{place}/*/*/*/*/{named}", "stored")
                 connection.execute(
                     f"CREATE VIEW history AS SELECT {columns}, strptime({EVENT_TIME}, '{_FORMAT}') AS {EVENT_TIME} "
-                    "FROM stored"
+                    "FROM stored WHERE NOT is_deleted"
                 )
             else:
                 history.view_of_nothing(connection, group)

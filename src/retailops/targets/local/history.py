@@ -69,7 +69,7 @@ class History:
         folder = self._of(group, version)
         with self._connect() as connection:
             if any(folder.glob("week=*")):
-                connection.read_parquet(f"{folder}/week=*/*.parquet", hive_partitioning=False).create_view("history")
+                history.view_of(connection, f"{folder}/week=*/*.parquet")
             else:
                 history.view_of_nothing(connection, group)
             yield connection
