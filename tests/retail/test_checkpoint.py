@@ -78,7 +78,7 @@ def test_an_algorithm_goes_on_to_the_very_same_model(
     with pytest.raises(CutOff):
         fitted(name, baskets, Cutting(path, at))
     rest = Cutting(path, -1)
-    assert fitted(name, baskets, rest, threads=2 if at == 5 else 1) == whole
+    assert fitted(name, baskets, rest, threads=2 if at == 5 and name == "random_forest" else 1) == whole
     assert rest.saved < ROUNDS - at, "what was there isn't computed again"
 
 
