@@ -27,6 +27,7 @@ from retailops.ports import (
     JobResult,
     ModelVersion,
     Raw,
+    Rendering,
     Run,
     Spend,
     Standing,
@@ -104,6 +105,9 @@ class ToyModels:
 
 
 class ToyServing:
+    def rendering(self) -> Rendering:
+        raise Unsupported("The target toy has no Kubernetes.", "aws has: set `target: aws`.")
+
     def roll_out(self, model: ModelVersion, progress: Progress) -> Endpoint:
         raise Unsupported("The target toy can't serve.", "local can: set `target: local`.")
 

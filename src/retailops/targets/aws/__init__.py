@@ -6,7 +6,7 @@ from typing import NoReturn, cast
 
 from retailops.config import Config
 from retailops.errors import Unsupported
-from retailops.ports import Serving, Target, Watch
+from retailops.ports import Target, Watch
 
 
 class NotYet:
@@ -32,6 +32,7 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
     from retailops.targets.aws.models import AwsModels
     from retailops.targets.aws.packages import Packages
     from retailops.targets.aws.removal import AwsRemoval
+    from retailops.targets.aws.serving import AwsServing
     from retailops.targets.aws.session import Session
 
     session = Session(config)
@@ -43,7 +44,7 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
         lake=AwsLake(mirror),
         jobs=AwsJobs(session, mirror),
         models=AwsModels(mirror, Packages(session)),
-        serving=cast(Serving, NotYet("serving")),
+        serving=AwsServing(session),
         watch=cast(Watch, NotYet("monitoring")),
         infra=infra,
         removal=AwsRemoval(session, infra),
