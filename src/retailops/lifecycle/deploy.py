@@ -28,9 +28,15 @@ def deploy(target: Target, version: int | None, progress: Progress) -> Outcome:
 
 
 def render(target: Target, version: int | None, folder: Path) -> Outcome:
-    """Write the manifests of `version` (None: the newest) into `folder`; what an earlier rendering left there goes."""
+    """Write the manifests of `version` (None: the newest) into `folder`; what an earlier rendering left there goes.
+
+    What may not be deployed isn't written down either.
+    """
     rendering = target.serving.rendering()  # first, since where there is none no version is missing
     model = find(target, version)
+    refused = refusal(model, required=target.config.gates.approval == "required")
+    if refused:
+        raise refused
     manifests = rendering(model)
     try:
         _write(manifests, folder)

@@ -70,10 +70,14 @@ class Objects:
 
 
 def dig(found: Any, *path: str, default: Any = None) -> Any:
-    """The value below `path`, or `default` where something on the way is missing or empty."""
+    """The value below `path`, or `default` where it is missing.
+
+    Nor is it taken where `default` is a map or a list and it isn't: that it is wrong, the schema says.
+    """
     for key in path:
         found = found.get(key) if isinstance(found, Mapping) else None
-    return default if found is None else found
+    misfit = isinstance(default, dict | list) and not isinstance(found, type(default))
+    return default if found is None or misfit else found
 
 
 def _mapping(found: Object, *path: str) -> Mapping[str, Any]:

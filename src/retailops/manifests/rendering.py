@@ -1,7 +1,7 @@
-"""Templates are YAML with `${name}` in it: filled in as text, so that a reader finds their comments in what is applied.
+"""Templates are YAML with `${name}` in it, filled in as text: a reader finds their comments in what is applied.
 
-`key: ${name}` gets the value as YAML of its own type; elsewhere in a line `${name}` is text. A line whose value is None
-falls away, and with it the comment right above it. A name without a value, or a value without a name, is a bug of ours.
+`key: ${name}` gets the value as YAML of its own type, maps and lists in lines of their own; elsewhere in a line
+`${name}` is text. A line whose value is None falls away, and with it the comment right above it.
 """
 
 from __future__ import annotations
@@ -49,17 +49,41 @@ def fill(template: str, values: Mapping[str, Any]) -> str:
         whole = _WHOLE.search(line)
         if whole:
             start = line[: -len(f"${{{whole.group(1)}}}")]
-            lines.append(start + _scalar(values[whole.group(1)]))
+            lines += _written(start, values[whole.group(1)])
         else:
             lines.append(_NAME.sub(lambda found: _inside(values[found.group(1)]), line))
     return "\n".join(lines) + "\n"
 
 
+def _written(start: str, value: Any) -> list[str]:
+    """Lines: the value behind `key: `, or below it."""
+    import yaml
+
+    if isinstance(value, dict | list) and value:
+        below = yaml.dump(value, Dumper=_plain_dumper(), sort_keys=False, default_flow_style=False, width=1000)
+        return [start.rstrip(), *(" " * (_indent(start) + 2) + line for line in below.splitlines())]
+    return [start + _scalar(value)]
+
+
+def _plain_dumper() -> Any:
+    """A dumper that writes a value that comes twice out twice, without an anchor."""
+    import yaml
+
+    class Plain(yaml.SafeDumper):
+        def ignore_aliases(self, data: Any) -> bool:
+            return True
+
+    return Plain
+
+
 def _scalar(value: Any) -> str:
-    """YAML of the value on one line: plain where that reads as the same text, else JSON, which YAML contains."""
-    if isinstance(value, str) and _PLAIN.fullmatch(value) and value.lower() not in _NOT_TEXT:
-        return value
-    return json.dumps(value, ensure_ascii=False)
+    """YAML of the value on one line: plain where that reads as the same text, else quoted."""
+    if isinstance(value, str):
+        if _PLAIN.fullmatch(value) and value.lower() not in _NOT_TEXT:
+            return value
+        if '"' in value and "'" not in value and value.isprintable():
+            return f"'{value}'"
+    return json.dumps(value, ensure_ascii=False)  # which YAML contains
 
 
 def _inside(value: Any) -> str:

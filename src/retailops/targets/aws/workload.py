@@ -83,6 +83,7 @@ _NAMES = {
 
 
 def _balancer(session: Session) -> dict[str, Any]:
+    # Tags without the owner: the controller splits this annotation at commas, and a person's words may hold some.
     ingress, secure = session.settings.ingress, bool(session.settings.ingress.certificate_arn)
     inbound = ingress.cidrs or (() if ingress.public else (session.settings.vpc_cidr,))
     attributes = {
@@ -106,7 +107,7 @@ def _balancer(session: Session) -> dict[str, Any]:
         "balancer_attributes": _joined(attributes),
         "target_attributes": _joined(targets),
         "waf_arn": ingress.waf_arn or None,
-        "tags": _joined(session.tags),
+        "tags": _joined(session.names.tags("")),
     }
 
 
