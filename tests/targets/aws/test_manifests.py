@@ -120,14 +120,14 @@ def test_a_fault_is_caught_by_whom_the_table_says(secure: list[Mapping[str, Any]
 def test_every_version_says_the_same_of_a_fault_and_the_table_is_told(
     secure: list[Mapping[str, Any]], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    lines = [f"{'fault':36} {'schema ' + ' '.join(VERSIONS):24} {'lint':24} API server"]
+    lines = [f"{'fault':36} {'schema ' + ' '.join(VERSIONS):24} {'lint':52} API server"]
     for broken in BROKEN:
         found = broken.applied(secure)
         noticed = [verdicts(broken, found, version) for version in VERSIONS]
         assert noticed == [set(broken.by) - {"api"}] * len(VERSIONS), broken.fault
         schema, by_lint = ("schema" in noticed[0] and "caught"), ", ".join(lint(found))
         api = "left to it" if "api" in broken.by else "not asked here"
-        lines.append(f"{broken.fault:36} {schema or '-':24} {by_lint or '-':24} {api}")
+        lines.append(f"{broken.fault:36} {schema or '-':24} {by_lint or '-':52} {api}")
     with capsys.disabled():
         print("\n" + "\n".join(lines))
 
@@ -157,6 +157,13 @@ def test_a_sound_set_has_no_problem_and_its_faults_are_told_all_at_once(secure: 
     assert "Deployment retailops/api container api" in text and "has no digest" in text
     assert "HorizontalPodAutoscaler retailops/api spec.scaleTargetRef" in text and "'apy'" in text
     assert {each["check"] for each in caught.value.details["problems"]} == {"digest", "autoscaler target"}
+
+
+def test_what_is_rendered_has_passed_the_lint(configured: Configured) -> None:
+    session = Session(configured(written()))
+    session.__dict__["account"] = "1234"  # so that the role's ARN is none
+    with pytest.raises(ConfigError, match="IRSA role"):
+        workload.rendered(session, MODEL)
 
 
 def test_an_object_that_is_there_twice_is_told(secure: list[Mapping[str, Any]]) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import json
 import subprocess
 import sys
 from collections.abc import Callable
@@ -89,15 +88,6 @@ def test_a_rollout_on_aws_is_still_refused_with_what_can_be_had(configured: Conf
     with pytest.raises(Unsupported, match="no serving on aws") as caught:
         opened(configured("")).serving.endpoint()
     assert "--render" in caught.value.fix
-
-
-def test_local_has_no_manifests_whether_a_version_is_there_or_not(tmp_path: Path) -> None:
-    (tmp_path / "retail.yaml").write_text("version: 1\n")
-    done = cli(tmp_path, "deploy", "--render", "k8s")
-    assert done.returncode == 6
-    error = json.loads(done.stdout)["error"]
-    assert "no manifests" in error["what"] and "--target aws" in error["fix"]
-    assert not (tmp_path / "k8s").exists()
 
 
 @pytest.mark.slow
