@@ -6,18 +6,20 @@ from typing import NoReturn, cast
 
 from retailops.config import Config
 from retailops.errors import Unsupported
-from retailops.ports import Target, Watch
+from retailops.ports import Serving, Target, Watch
 
 
 class NotYet:
     """A port that this version doesn't have on aws: whatever is asked of it, the answer says which target can."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, instead: str = "") -> None:
         self._what = what
+        self._instead = instead
 
     def __getattr__(self, name: str) -> NoReturn:
         raise Unsupported(
-            f"This version of retailops has no {self._what} on aws.", "local has: add --target local to the command."
+            f"This version of retailops has no {self._what} on aws.",
+            f"local has: add --target local to the command.{self._instead}",
         )
 
 
@@ -44,7 +46,7 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
         lake=AwsLake(mirror),
         jobs=AwsJobs(session, mirror),
         models=AwsModels(mirror, Packages(session)),
-        serving=AwsServing(session),
+        serving=cast(Serving, AwsServing(session)),
         watch=cast(Watch, NotYet("monitoring")),
         infra=infra,
         removal=AwsRemoval(session, infra),
