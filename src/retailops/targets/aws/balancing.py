@@ -129,7 +129,9 @@ def balancer_annotations(objects: Objects) -> Iterator[Problem]:
             wrong = _wrong(name, value)
             if wrong:
                 where = place_of(ingress, f"metadata.annotations {_PREFIX}{name}")
-                yield Problem(where, f"{value!r}: {wrong}", "Correct it: the controller would refuse it, or not look at it.")
+                yield Problem(
+                    where, f"{value!r}: {wrong}", "Correct it: the controller would refuse it, or not look at it."
+                )
         yield from _together(ingress, ours)
 
 
