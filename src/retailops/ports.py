@@ -6,7 +6,7 @@ removing what isn't there is success. What a target can't do raises `Unsupported
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -232,6 +232,18 @@ class Endpoint:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Manifest:
+    """One file of what Kubernetes is told: the text that a person reads, and the objects that it says."""
+
+    file: str
+    text: str
+    objects: tuple[Mapping[str, Any], ...]
+
+
+Rendering = Callable[[ModelVersion], tuple[Manifest, ...]]  # a version → all of it, in the order of applying
+
+
 class Lake(Protocol):
     def put(self, source: Path, progress: Progress) -> Raw:
         """Register a file or folder in the raw zone. The same contents twice give the same Raw."""
@@ -308,6 +320,9 @@ class Serving(Protocol):
 
         Whatever fails, the old version keeps serving. The version that is live already is proved again and kept.
         """
+
+    def rendering(self) -> Rendering:
+        """How versions are written down for Kubernetes, which changes nothing. Unsupported where nothing runs on it."""
 
     def endpoint(self) -> Endpoint | None:
         """The live endpoint, asked at this moment; None when nothing is deployed."""

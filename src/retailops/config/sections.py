@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PrivateAttr, ValidationInfo, model_validator
 
@@ -149,6 +149,47 @@ class Gates(Section):
     )
 
 
+_DNS = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
+
+
+class Kubernetes(Section):
+    context: str = Field(
+        "",
+        pattern=r"^\S*$",
+        max_length=253,
+        description="Context of your kubeconfig, for a cluster of your own; empty = the one that `infra up` builds.",
+    )
+    image: str = Field(
+        "",
+        pattern=r"^(\S+@sha256:[0-9a-f]{64})?$",
+        description="Image of the API by digest, like registry/name@sha256:…; a tag may be moved, a digest can't.",
+    )
+    host: str = Field(
+        "",
+        pattern=f"^({_DNS})?$",
+        max_length=253,
+        description="DNS name of the API. A cluster of your own gets an Ingress only with one.",
+    )
+    ingress_class: str = Field(
+        "", pattern=f"^({_DNS})?$", max_length=253, description="Ingress class there; empty = the cluster's default."
+    )
+    tls_secret: str = Field(
+        "", pattern=f"^({_DNS})?$", max_length=253, description="Secret there with the certificate of host; needs host."
+    )
+    replicas_min: int = Field(2, ge=2, le=1000, description="Pods at least: with one, a drained node is an outage.")
+    replicas_max: int = Field(6, ge=2, le=1000, description="Pods at most, when the load asks for them.")
+    cpu: float = Field(0.5, ge=0.1, le=64, description="Cores that a pod is sure of; it may use twice as many.")
+    memory_mb: int = Field(512, ge=256, le=262_144, description="Memory of a pod in MB.")
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.replicas_max < self.replicas_min:
+            raise ValueError("replicas_max is at least replicas_min")
+        if self.tls_secret and not self.host:
+            raise ValueError("tls_secret is the certificate of a host: set host too")
+        return self
+
+
 class Deploy(Section):
     host: str = Field("127.0.0.1", pattern=r"^[A-Za-z0-9.:_-]+$", max_length=253, description="Address to listen on.")
     port: int = Field(8080, ge=1, le=65_535, description="TCP port to listen on.")
@@ -156,6 +197,7 @@ class Deploy(Section):
     max_baskets: int = Field(1000, ge=1, le=100_000, description="Baskets that one batch request may have.")
     max_body_kb: int = Field(1024, ge=1, le=1_048_576, description="Size of a request body in KB, at most.")
     body_timeout_s: float = Field(5, gt=0, le=600, description="Seconds that a client may take to send its body.")
+    kubernetes: Kubernetes = Field(_DEFAULTS, description="The API on a cluster.")
 
 
 class Monitor(Section):

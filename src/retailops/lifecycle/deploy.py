@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
+from retailops import files
 from retailops.config.sections import Gates
+from retailops.errors import UsageError
 from retailops.lifecycle.approval import refusal
 from retailops.lifecycle.models import find
 from retailops.lifecycle.outcome import Outcome
-from retailops.ports import Endpoint, Target
+from retailops.ports import Endpoint, Manifest, Target
 from retailops.progress import Progress
 from retailops.retail.gates import Gate
 
@@ -22,6 +25,40 @@ def deploy(target: Target, version: int | None, progress: Progress) -> Outcome:
     endpoint = target.serving.roll_out(model, progress)
     verdicts = [gate.as_dict() for gate in speed_gates(endpoint, target.config.gates)]
     return Outcome({"endpoint": describe(endpoint), "gates": verdicts})
+
+
+def render(target: Target, version: int | None, folder: Path) -> Outcome:
+    """Write the manifests of `version` (None: the newest) into `folder`; what an earlier rendering left there goes.
+
+    What may not be deployed isn't written down either.
+    """
+    rendering = target.serving.rendering()  # first, since where there is none no version is missing
+    model = find(target, version)
+    refused = refusal(model, required=target.config.gates.approval == "required")
+    if refused:
+        raise refused
+    manifests = rendering(model)
+    try:
+        _write(manifests, folder)
+    except OSError as problem:
+        what = f"The manifests can't be written into {folder}: {problem.strerror}."
+        raise UsageError(what, "Name a folder that you may write into: --render DIR.") from problem
+    objects = [
+        {"file": manifest.file, "kind": each["kind"], "name": each["metadata"]["name"]}
+        for manifest in manifests
+        for each in manifest.objects
+    ]
+    return Outcome({"version": model.version, "folder": str(folder.absolute()), "objects": objects})
+
+
+def _write(manifests: tuple[Manifest, ...], folder: Path) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = {manifest.file for manifest in manifests}
+    for old in folder.glob("[0-9][0-9]-*.yaml"):  # or `kubectl apply -f` would bring it back
+        if old.name not in kept:
+            old.unlink()
+    for manifest in manifests:
+        files.write_text(folder / manifest.file, manifest.text)
 
 
 def speed_gates(endpoint: Endpoint, limits: Gates) -> list[Gate]:

@@ -1,5 +1,5 @@
 # What the load-balancer controller may do: what it made for this cluster, known by its tag, and nothing else.
-# Web firewalls, Cognito and Shield are asked about, because the controller asks; it can't attach any.
+# Web firewalls, Cognito and Shield are asked about, because the controller asks; it can attach the firewall that is named.
 
 locals {
   elb_arn     = "arn:${local.partition}:elasticloadbalancing:${var.region}:${local.account}"
@@ -11,6 +11,20 @@ locals {
   balancer_targets = ["${local.elb_arn}:targetgroup/*"]
   balancer_rules   = ["${local.elb_arn}:listener/*", "${local.elb_arn}:listener-rule/*"]
   balancers        = ["${local.elb_arn}:loadbalancer/app/*", "${local.elb_arn}:loadbalancer/net/*"]
+
+  # The one firewall that retail.yaml names, to be set before balancers of this cluster.
+  balancer_firewall = [for statement in [
+    {
+      Action    = ["wafv2:AssociateWebACL", "wafv2:DisassociateWebACL", "wafv2:GetWebACL"]
+      Resource  = concat([var.waf_arn], local.balancers)
+      Condition = {}
+    },
+    {
+      Action    = ["elasticloadbalancing:SetWebAcl"]
+      Resource  = local.balancers
+      Condition = local.balancer_made
+    },
+  ] : { for key, value in statement : key => value if length(value) > 0 } if var.waf_arn != ""]
 
   balancer_statements = [
     {
@@ -117,6 +131,6 @@ resource "aws_iam_role_policy" "balancer" {
   role = aws_iam_role.pod["load_balancer_controller"].id
   policy = jsonencode({
     Version   = "2012-10-17"
-    Statement = [for statement in local.balancer_statements : merge({ Effect = "Allow" }, statement)]
+    Statement = [for statement in concat(local.balancer_statements, local.balancer_firewall) : merge({ Effect = "Allow" }, statement)]
   })
 }

@@ -10,6 +10,14 @@ locals {
         objects = "/access/${zone}/*"
         source  = "arn:${local.partition}:s3:::${name}"
       } if zone != "logs"],
+      [ # who asked what of the API
+        {
+          service = "logdelivery.elasticloadbalancing.amazonaws.com"
+          action  = "s3:PutObject"
+          objects = "/api${local.own_logs}"
+          source  = "${local.elb_arn}:loadbalancer/*"
+        },
+      ],
       [ # flow logs of the network
         { service = "delivery.logs.amazonaws.com", action = "s3:PutObject", objects = local.own_logs, source = local.any_log },
         { service = "delivery.logs.amazonaws.com", action = "s3:GetBucketAcl", objects = "", source = local.any_log },

@@ -242,6 +242,13 @@ variable "query_limit_gb" {
   }
 }
 
+variable "waf_arn" {
+  description = "Web ACL (WAF) that the load-balancer controller may set before the API; empty = none."
+  type        = string
+  default     = ""
+  nullable    = false
+}
+
 variable "max_p95_ms" {
   description = "95th percentile of a prediction's time in milliseconds that sets off the alarm."
   type        = number

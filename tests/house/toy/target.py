@@ -30,6 +30,7 @@ from retailops.ports import (
     Publication,
     Raw,
     Record,
+    Rendering,
     Run,
     Spend,
     Standing,
@@ -124,6 +125,9 @@ class ToyModels:
 
 
 class ToyServing:
+    def rendering(self) -> Rendering:
+        raise Unsupported("The target toy has no Kubernetes.", "aws has: set `target: aws`.")
+
     def roll_out(self, model: ModelVersion, progress: Progress) -> Endpoint:
         raise Unsupported("The target toy can't serve.", "local can: set `target: local`.")
 

@@ -29,11 +29,16 @@ def deploy(
     version: Annotated[
         int | None, Option("--version", min=1, metavar="N", help="The version to serve. Default: the newest.")
     ] = None,
+    render: Annotated[
+        Path | None, Option("--render", metavar="DIR", help="Write the Kubernetes manifests there, and deploy nothing.")
+    ] = None,
 ) -> Answer:
     """Put a version live, proved first; the old one serves until then."""
     from retailops.cli.views import live as views
     from retailops.lifecycle import deploy
 
+    if render is not None:
+        return Answer(deploy.render(call.target, version, render), views.rendered)
     return Answer(deploy.deploy(call.target, version, call.progress), views.deployed, next="retailops status")
 
 

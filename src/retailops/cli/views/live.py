@@ -28,6 +28,15 @@ def deployed(console: Console, result: Result) -> None:
     address(console, endpoint)
 
 
+def rendered(console: Console, result: Result) -> None:
+    """What was written, file by file, in the order of applying."""
+    title(console, f"Version {result['version']}, written and not applied", result["folder"])
+    made = table("file", "kind", "name")
+    for each in result["objects"]:
+        made.add_row(each["file"], each["kind"], each["name"])
+    show(console, made)
+
+
 def address(console: Console, endpoint: Result, request: Result | None = None) -> None:
     """Where the API is, and a line to try it with, whole and on a line of its own so that it can be copied."""
     console.print(verdict(True, f"version {endpoint['version']} is live"), Text(endpoint["url"], style="bold"))

@@ -12,12 +12,14 @@ from retailops.ports import Serving, Target, Watch
 class NotYet:
     """A port that this version doesn't have on aws: whatever is asked of it, the answer says which target can."""
 
-    def __init__(self, what: str) -> None:
+    def __init__(self, what: str, instead: str = "") -> None:
         self._what = what
+        self._instead = instead
 
     def __getattr__(self, name: str) -> NoReturn:
         raise Unsupported(
-            f"This version of retailops has no {self._what} on aws.", "local has: add --target local to the command."
+            f"This version of retailops has no {self._what} on aws.",
+            f"local has: add --target local to the command.{self._instead}",
         )
 
 
@@ -35,6 +37,7 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
     from retailops.targets.aws.models import AwsModels
     from retailops.targets.aws.packages import Packages
     from retailops.targets.aws.removal import AwsRemoval
+    from retailops.targets.aws.serving import AwsServing
     from retailops.targets.aws.session import Session
     from retailops.targets.aws.spark_jobs import SparkJobs
 
@@ -50,7 +53,7 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
         jobs=SparkJobs(session, mirror, jobs) if config.etl.engine == "spark" else jobs,
         features=AwsFeatures(session, mirror, config.etl.threads, config.etl.memory_mb),
         models=AwsModels(mirror, Packages(session)),
-        serving=cast(Serving, NotYet("serving")),
+        serving=cast(Serving, AwsServing(session)),
         watch=cast(Watch, NotYet("monitoring")),
         infra=infra,
         removal=AwsRemoval(session, infra),

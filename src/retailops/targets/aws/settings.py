@@ -79,6 +79,39 @@ class Training(Section):
         return self
 
 
+class Ingress(Section):
+    public: bool = Field(False, description="Reachable from the internet; needs a certificate.")
+    certificate_arn: str = Field(
+        "",
+        pattern=r"^(arn:aws[a-z-]*:acm:[a-z0-9-]+:\d{12}:certificate/[0-9a-f-]{36})?$",
+        description="ACM certificate of deploy.kubernetes.host: HTTPS, and HTTP is redirected; empty = HTTP alone.",
+    )
+    cidrs: tuple[str, ...] = Field(
+        (),
+        strict=False,
+        description="Networks that may ask; empty = the VPC's own, and with public the internet.",
+    )
+    waf_arn: str = Field(
+        "",
+        pattern=r"^(arn:aws[a-z-]*:wafv2:[a-z0-9-]+:\d{12}:regional/webacl/[\w-]+/[0-9a-f-]{36})?$",
+        description="Web ACL (WAF) before the load balancer; empty = none.",
+    )
+    access_logs: bool = Field(False, description="A line about each request in the bucket of logs.")
+
+    @field_validator("cidrs")
+    @classmethod
+    def _networks(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for value in values:
+            _network(value)
+        return values
+
+    @model_validator(mode="after")
+    def _encrypted(self) -> Self:
+        if self.public and not self.certificate_arn:
+            raise ValueError("a public API needs a certificate: set certificate_arn")
+        return self
+
+
 class Settings(Section):
     region: str = Field("ap-southeast-1", pattern=r"^[a-z]{2}(-[a-z]+)+-\d$", description="Region of everything.")
     account: str = Field(
@@ -106,6 +139,7 @@ class Settings(Section):
     )
     kubernetes: str = Field("1.35", pattern=r"^1\.\d\d$", description="Kubernetes version, in EKS standard support.")
     nodes: Nodes = Field(_DEFAULTS, description="The cluster's nodes.")
+    ingress: Ingress = Field(_DEFAULTS, description="The load balancer before the API.")
     registry_arn: str = Field(
         "",
         pattern=r"^(arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:\d{12}:model-package-group/[A-Za-z0-9-]+)?$",
@@ -130,6 +164,14 @@ class Settings(Section):
     training: Training = Field(_DEFAULTS, description="The machine of training.")
     query_limit_gb: float = Field(10, ge=0.01, le=1e5, description="GB that one query may scan before it is ended.")
     usage: Usage = Field(_DEFAULTS, description="What a month brings, for the price told beforehand.")
+
+    @model_validator(mode="after")
+    def _ingress_is_here(self) -> Self:
+        for key in ("certificate_arn", "waf_arn"):
+            arn = getattr(self.ingress, key)
+            if arn and arn.split(":")[3] != self.region:
+                raise ValueError(f"ingress.{key} is of {arn.split(':')[3]}; a load balancer takes its own region's")
+        return self
 
     @field_validator("vpc_cidr")
     @classmethod

@@ -37,6 +37,7 @@ def variables(session: Session, terms: Terms, before: Mapping[str, Any]) -> dict
         "monthly_budget_usd": config.cost.monthly_budget_usd,
         "log_days": settings.log_days,
         "query_limit_gb": settings.query_limit_gb,
+        "waf_arn": settings.ingress.waf_arn,
         "max_p95_ms": config.gates.p95_ms,
         "max_error_rate": config.monitor.max_error_rate,
         "buckets": {zone: session.names.bucket(zone) for zone in ZONES},

@@ -18,8 +18,8 @@ import psutil
 
 from retailops import files
 from retailops.config.sections import Deploy, Gates, Monitor
-from retailops.errors import NotReady, TargetFailed
-from retailops.ports import Change, Endpoint, ModelVersion
+from retailops.errors import NotReady, TargetFailed, Unsupported
+from retailops.ports import Change, Endpoint, ModelVersion, Rendering
 from retailops.progress import Progress
 from retailops.retail.predictor import Predictor
 from retailops.targets.local import processes
@@ -43,6 +43,12 @@ class LocalServing:
         self._deploy = deploy
         self._gates = gates
         self._monitor = monitor
+
+    def rendering(self) -> Rendering:
+        raise Unsupported(
+            "The target local serves without Kubernetes, so there are no manifests.",
+            "aws has: add --target aws to the command.",
+        )
 
     def roll_out(self, model: ModelVersion, progress: Progress) -> Endpoint:
         """Serve `model`; see ports.Serving. TargetFailed, GateFailed or NotReady leave the old version serving."""

@@ -197,6 +197,7 @@ run "other_choices" {
     alarm_email    = "team@example.com"
     budget_by_tag  = true
     query_limit_gb = 0.01
+    waf_arn        = "arn:aws:wafv2:ap-southeast-1:123456789012:regional/webacl/api/12345678-1234-1234-1234-123456789012"
     node_base      = 0
     node_spot_min  = 2
     owner          = ""
@@ -205,6 +206,14 @@ run "other_choices" {
   assert {
     condition     = aws_eks_cluster.main.vpc_config[0].endpoint_public_access && aws_eks_cluster.main.vpc_config[0].public_access_cidrs == toset(["203.0.113.4/32"])
     error_message = "The public endpoint is for the networks named, and no other."
+  }
+
+  assert {
+    condition = [
+      for statement in jsondecode(aws_iam_role_policy.balancer.policy).Statement : [statement.Resource[0], length(statement.Resource)]
+      if contains(statement.Action, "wafv2:AssociateWebACL")
+    ] == [[var.waf_arn, 3]]
+    error_message = "The load-balancer controller may set the firewall that was named, and no other."
   }
 
   assert {
