@@ -135,7 +135,9 @@ def _operations(service: str) -> list[tuple[str, re.Pattern[str], set[str], str]
         http = model.operation_model(name).http
         path, _, query = http["requestUri"].partition("?")
         wanted = {part.partition("=")[0] for part in query.split("&") if part}
-        pattern = re.sub(r"\\\{\w+\\\}", "[^/]+", re.sub(r"\\\{\w+\\\+\\\}", ".+", re.escape(path)))
+        # What may hold a slash: what is marked with a plus, and ARNs.
+        slashed = re.sub(r"\\\{(?:\w+\\\+|\w*[Aa]rn)\\\}", ".+", re.escape(path))
+        pattern = re.sub(r"\\\{\w+\\\}", "[^/]+", slashed)
         if service == "s3":
             pattern = pattern if "Key" in path else pattern + "/?"
         found.append((http["method"], re.compile(pattern), wanted - {"x-id"}, name))

@@ -65,7 +65,7 @@ def test_a_second_run_skips_and_teardown_leaves_the_users_files_alone(open_proje
     target = open_project()
     before = {path.name: path.read_bytes() for path in synthetic_csvs.iterdir()}
     half = run.run(target, QUIET, "train")
-    assert [row["stage"] for row in half.result["stages"]] == ["infra", "etl", "train"]
+    assert [row["stage"] for row in half.result["stages"]] == ["infra", "etl", "features", "train"]
     assert target.models.versions() == [] and target.serving.endpoint() is None
     run.run(target, QUIET)
     again = run.run(target, QUIET)

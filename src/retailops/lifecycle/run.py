@@ -30,6 +30,7 @@ STAGES: dict[str, Stage] = {
 NEEDS: dict[str, Callable[[Target], object]] = {
     "infra": lambda target: target.infra.apply,
     "etl": lambda target: (target.lake.put, target.jobs.run),
+    "features": lambda target: target.features.publish,
     "train": lambda target: target.jobs.run,
     "register": lambda target: target.models.add,
     LAST: lambda target: target.serving.roll_out,

@@ -52,7 +52,7 @@ class Place:
     gates: Gates = field(default_factory=lambda: Gates(p95_ms=5000, throughput_rps=1))
 
     def serving(self, **deploy: Any) -> LocalServing:
-        settings = Deploy.model_construct(**{**Deploy().model_dump(), "port": self.port, **deploy})
+        settings = Deploy().model_copy(update={"port": self.port, **deploy})
         return LocalServing(self.workspace, settings, self.gates, Monitor())
 
     def model(self, version: int, bundle: Path | None = None) -> ModelVersion:

@@ -18,8 +18,8 @@ Expired = Annotated[
     bool, Option("--expired", help="For a scheduler: only when infra up --expires is over; else nothing is done.")
 ]
 Until = Annotated[
-    Literal["infra", "etl", "train", "register", "deploy"],
-    Option("--until", metavar="STAGE", help="The last stage to do: infra, etl, train, register or deploy."),
+    Literal["infra", "etl", "features", "train", "register", "deploy"],
+    Option("--until", metavar="STAGE", help="The last stage to do: infra, etl, features, train, register or deploy."),
 ]
 
 

@@ -161,7 +161,7 @@ class Orders:
             f"--parameters={place.inputs}/order/{PARAMETERS}",
             *(f"--place={zone}={place.output}-{zone}" for zone in self.zones(job)),
             *([f"--checkpoints={CHECKPOINTS}"] if place is TRAINING else []),
-            *([f"--hosts={HOSTS}"] if place is TRAINING and self._instances > 1 else []),
+            *([f"--hosts={HOSTS}"] if self._instances(job) > 1 else []),
             f"--failure={place.failure}",
         ]
 
@@ -204,7 +204,7 @@ class Orders:
 
     def _training(self, job: Job, name: str) -> dict[str, Any]:
         machine = self._session.settings.training
-        if self._instances > 1:
+        if self._instances(job) > 1:
             for algorithm in job.parameters.get("algorithms", ()):
                 algorithms.together(algorithm)  # Unsupported before anything is asked for
         channels = [
@@ -237,13 +237,13 @@ class Orders:
                 "KmsKeyId": self._key,
                 "CompressionType": "NONE",  # files, not an archive: bundles are read one by one
             },
-            "ResourceConfig": self._machine(machine.instance, machine.volume_gb, self._instances),
+            "ResourceConfig": self._machine(machine.instance, machine.volume_gb, self._instances(job)),
             "StoppingCondition": limits,
             "CheckpointConfig": {"S3Uri": self._mirror.uri(self.checkpoints(job)), "LocalPath": CHECKPOINTS},
             "EnableManagedSpotTraining": machine.spot,
             # Machines of one job reach each other all the same, and nobody else; what they say is encrypted.
             "EnableNetworkIsolation": True,
-            "EnableInterContainerTrafficEncryption": self._instances > 1,
+            "EnableInterContainerTrafficEncryption": self._instances(job) > 1,
         }
 
     def _machine(self, instance: str, volume_gb: int, count: int = 1) -> dict[str, Any]:
@@ -252,9 +252,9 @@ class Orders:
         own_disk = re.match(r"ml\.\w\d(a|i)?d", instance)
         return found if own_disk else {**found, "VolumeKmsKeyId": self._key}
 
-    @property
-    def _instances(self) -> int:
-        return self._session.settings.training.instances
+    def _instances(self, job: Job) -> int:
+        """Trials of a tuning don't share machines: several of them run at a time instead."""
+        return self._session.settings.training.instances if job.kind == "train" else 1
 
     @property
     def _image(self) -> str:

@@ -17,6 +17,10 @@ DATASET_GB = 0.0138  # silver and gold, kept for each ETL run
 # rest is the way from S3 and back.
 ETL_MINUTES, ETL_MINUTES_A_MILLION = 4.0, 0.2
 
+# Of Glue's cluster: two DPUs needed four minutes of CPU for the 2.5 million rows of the published files.
+SPARK_MINUTES, SPARK_MINUTES_A_MILLION = 2.0, 0.8
+DPUS = {"G.1X": 1, "G.2X": 2, "G.4X": 4, "G.8X": 8}
+
 # Billed alike.
 TRAINING_MINUTES, TRAINING_MINUTES_A_MILLION = 4.0, 0.5
 
@@ -30,7 +34,7 @@ DAYS = 30.4  # of a month
 def usage(bill: Bill, config: Config, month: Month) -> None:
     """The lines of all other parts."""
     settings: Settings = config.settings("aws")
-    _data(bill, settings, month)
+    _data(bill, config, month)
     _training(bill, config, month)
     _serving(bill, settings, month)
     gb = settings.usage.log_gb * month.used
@@ -38,7 +42,8 @@ def usage(bill: Bill, config: Config, month: Month) -> None:
     bill.add("logs", f"Logs kept {settings.log_days} days", "logs.stored", gb * settings.log_days / DAYS)
 
 
-def _data(bill: Bill, settings: Settings, month: Month) -> None:
+def _data(bill: Bill, config: Config, month: Month) -> None:
+    settings: Settings = config.settings("aws")
     declared = settings.usage
     runs = declared.etl_runs * month.used
     stored = declared.rows_million * (RAW_GB + DATASET_GB * max(1.0, declared.etl_runs))
@@ -46,7 +51,8 @@ def _data(bill: Bill, settings: Settings, month: Month) -> None:
     bill.add("data", "Lake in S3", "s3.stored", stored, f"{declared.rows_million:,g} million rows, and each ETL run's")
     bill.add("data", "Writes to S3", "s3.writes", writes, "most of them the audit trail's")
     bill.add("data", "Reads from S3", "s3.reads", 3 * (writes - TRAIL_WRITES))
-    _etl(bill, settings, runs)
+    price = _spark if config.etl.engine == "spark" else _etl
+    price(bill, settings, runs)
     bill.add("data", "Athena queries", "athena.scanned", declared.query_gb * month.used / 1000)
 
 
@@ -56,6 +62,15 @@ def _etl(bill: Bill, settings: Settings, runs: float) -> None:
     machine = settings.jobs.instance
     detail = f"{runs:,g} runs of about {minutes:.1f} minutes"
     bill.add("data", f"ETL, {machine}", f"sagemaker.{machine}", runs * minutes / 60, detail)
+
+
+def _spark(bill: Bill, settings: Settings, runs: float) -> None:
+    """A Glue run a run, on the machines of `aws.spark`, by the second."""
+    minutes = SPARK_MINUTES + SPARK_MINUTES_A_MILLION * settings.usage.rows_million
+    cluster = settings.spark
+    hours = runs * minutes / 60 * cluster.workers * DPUS[cluster.worker]
+    detail = f"{runs:,g} runs of about {minutes:.1f} minutes"
+    bill.add("data", f"ETL on Glue, {cluster.workers} {cluster.worker}", "glue.dpu", hours, detail)
 
 
 def _training(bill: Bill, config: Config, month: Month) -> None:

@@ -157,7 +157,8 @@ class LocalServing:
 
     def _settings(self) -> dict[str, Any]:
         """What of retail.yaml a running server can't change."""
-        return {**self._deploy.model_dump(mode="json"), "retention_days": self._monitor.retention_days}
+        known = self._deploy.model_dump(mode="json", exclude={"kubernetes"})
+        return {**known, "retention_days": self._monitor.retention_days}
 
     def _is_same(self, old: Record, predictor: Predictor) -> bool:
         wanted = (predictor.version, predictor.bundle_hash, self._settings())
