@@ -220,6 +220,14 @@ def test_the_etl_is_priced_as_the_machine_that_it_runs_on(configured: Configured
     assert line.unit_usd == load("ap-southeast-1").of("sagemaker.ml.m5.large").usd
 
 
+def test_the_etl_on_spark_is_priced_as_glues_cluster(configured: Configured) -> None:
+    more = "spark: {worker: G.2X, workers: 3}"
+    config = configured(f"etl: {{engine: spark}}\naws: {{usage: {{etl_runs: 100, rows_million: 10}}, {more}}}")
+    (line,) = [line for line in priced(config, "always").lines if line.name.startswith("ETL")]
+    assert (line.name, line.quantity) == ("ETL on Glue, 3 G.2X", 100.0)  # 100 × (2 + 10 × .8) min × 3 × 2 DPUs
+    assert line.unit_usd == load("ap-southeast-1").of("glue.dpu").usd
+
+
 def test_spot_is_priced_at_the_dearest_of_the_types(configured: Configured) -> None:
     line = next(x for x in priced(configured(""), "always").lines if x.name.startswith("Nodes on spot"))
     assert (line.unit_usd, line.certainty) == (0.0246, "typical")
