@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from emulator import Emulator, Request, Response, grounds
-from retailops.errors import NotReady, TargetFailed
+from retailops.errors import DataError, NotReady, TargetFailed
 from retailops.progress import Silent
 from retailops.retail import etl, synth
 from retailops.retail.etl import EtlOptions
@@ -169,3 +169,35 @@ def test_another_machine_sees_the_same_datasets(
     dataset = lake.publish(job(weeks, "etl-one"))
     shutil.rmtree(mirror.root)
     assert lake.datasets() == [dataset]
+
+
+def test_rows_that_lie_on_s3_are_the_same_raw_as_from_here(
+    lake: AwsLake, weeks: Path, aws: Emulator, tmp_path: Path
+) -> None:
+    s3, bucket = aws.client("s3"), "what-the-shops-send"
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": aws.region})
+    names = sorted(path.name for path in weeks.iterdir())
+    for name in names:
+        s3.put_object(Bucket=bucket, Key=f"2006/{name}", Body=(weeks / name).read_bytes())
+    raw = lake.put(Path(f"s3://{bucket}/2006"), Silent())
+    assert (raw.key, sorted(raw.files)) == (lake.put(weeks, Silent()).key, names)
+    fetched: list[str] = []
+    aws.answer(lambda request: fetched.append(request.path) if _is_read(request, bucket) else None)
+    assert lake.put(Path(f"s3://{bucket}/2006/"), Silent()) == raw
+    assert fetched == [], "what hasn't changed isn't fetched again"
+    (one,) = lake.put(Path(f"s3://{bucket}/2006/{names[0]}"), Silent()).files
+    assert one == names[0]
+    s3.delete_object(Bucket=bucket, Key=f"2006/{names[1]}")
+    assert lake.put(Path(f"s3://{bucket}/2006"), Silent()).files == (names[0],), "what is gone there isn't read here"
+
+
+def _is_read(request: Request, bucket: str) -> bool:
+    return request.method == "GET" and request.path.startswith(f"/{bucket}/")
+
+
+@pytest.mark.parametrize("name", ["s3://what-the-shops-send/none", "s3://no-such-bucket-anywhere/week.csv"])
+def test_a_place_on_s3_where_nothing_is_is_told(lake: AwsLake, aws: Emulator, name: str) -> None:
+    where = {"LocationConstraint": aws.region}
+    aws.client("s3").create_bucket(Bucket="what-the-shops-send", CreateBucketConfiguration=where)
+    with pytest.raises(DataError, match=f"{name}: nothing is there"):
+        lake.put(Path(name), Silent())

@@ -85,7 +85,7 @@ def etl(
     input: Annotated[
         Path | None,
         Option(
-            "--input", metavar="PATH", help="A CSV, a folder of CSVs, or parquet. Default: data.input of retail.yaml."
+            "--input", metavar="PATH", help="A CSV, a folder of CSVs, parquet; on aws s3:// too. Default: data.input."
         ),
     ] = None,
 ) -> Answer:

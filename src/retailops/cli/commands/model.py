@@ -141,7 +141,7 @@ def models_reject(
 
 def predict(
     call: Call,
-    path: Annotated[Path, Argument(metavar="PATH", help="Rows to score: a CSV, a folder of CSVs, or parquet.")],
+    path: Annotated[Path, Argument(metavar="PATH", help="CSV, a folder of CSVs, or parquet; on aws s3:// too.")],
     output: Annotated[Path, Option("--output", metavar="FILE", help="Where to write the predictions, as CSV.")],
     version: Annotated[
         int | None, Option("--version", min=1, metavar="N", help="The version to use. Default: the live one.")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from retailops import files
-from retailops.errors import NotReady
+from retailops.errors import DataError, NotReady
 from retailops.ports import Raw, Table
 from retailops.progress import SILENT, Progress
 from retailops.retail import originals
@@ -20,6 +21,7 @@ from retailops.targets.aws.catalog import Catalog
 from retailops.targets.aws.mirror import PLACES, Mirror
 
 LISTING = "files.json"  # of raw files: name, size, SHA-256 and S3's version of each; the last that is written
+_SCHEME = "s3:"  # the first part of a path that was written s3://bucket/key
 _PUBLISHED = "published.json"  # beside the manifest, not in it: when isn't part of what
 
 
@@ -32,9 +34,13 @@ class AwsLake:
         self._catalog = catalog
 
     def put(self, source: Path, progress: Progress) -> Raw:
-        """Upload a file or folder. Same contents, same Raw, under the names that came first; cut short, it goes on."""
+        """Upload a file or folder. Same contents, same Raw, under the names that came first; cut short, it goes on.
+
+        A source may be on S3, in a bucket of this account: it is read through this machine, which checks its columns.
+        """
+        here = self._brought(source, progress) if _SCHEME in source.parts else source.expanduser().absolute()
         # Whether the label is there is for the ETL to ask: these may be rows to predict.
-        found = discover(source.expanduser().absolute(), labelled=False, progress=progress)
+        found = discover(here, labelled=False, progress=progress)
         root = self._mirror.root
         with files.lock(root / "raw.lock", f"registering {source}"):
             registered = originals.hashed(found, root / "hashes.json", progress)
@@ -79,6 +85,17 @@ class AwsLake:
         if self._athena is None:
             raise NotReady("This lake was opened without Athena.", "Open the target: targets.open_target")
         return self._athena.ask(sql, limit, progress)
+
+    def _brought(self, source: Path, progress: Progress) -> Path:
+        """What `s3://bucket/key` names, an object or all below it; what hasn't changed isn't fetched again."""
+        uri = "s3://" + "/".join(source.parts[source.parts.index(_SCHEME) + 1 :])
+        name = hashlib.sha256(uri.encode()).hexdigest()[:16]
+        try:
+            return self._mirror.bring(uri, self._mirror.root / "brought" / name / uri.rpartition("/")[2], progress)
+        except NotReady as problem:
+            raise DataError(
+                f"{uri}: nothing is there.", f"Look for it: aws s3 ls {uri}; a folder is named without its last /."
+            ) from problem
 
     def _listed(self, folder: Path) -> list[dict[str, Any]]:
         """The listing of an upload that was finished, unless an object of it is gone since; then nothing."""

@@ -107,6 +107,17 @@ class Mirror:
         self._have(found, progress)
         return path
 
+    def bring(self, uri: str, path: Path, progress: Progress) -> Path:
+        """`fetch` of an object or prefix of this account that no zone holds, to a path below the mirror."""
+        found = list(self._below(path, uri, self._session.account))
+        gone = {each for each in path.rglob("*") if each.is_file()} - {each.path for each in found}
+        for each in gone:
+            each.unlink()
+        if not found:
+            raise NotReady(f"{uri} isn't there.", "Check its name.")
+        self._have(found, progress)
+        return path
+
     def fetch_from(self, uri: str, path: Path, owner: str) -> Path:
         """`fetch` of an object or prefix that may be another account's, to a path below the mirror."""
         found = list(self._below(path, uri, owner))
