@@ -103,7 +103,7 @@ class Container:
             if not self._download(uri, self._inside(folder)):
                 raise LookupError(f"Data download failed: No S3 objects found under S3 URL {uri!r} given in input.")
         if told := self._order.hyperparameters:
-            texts = {name: text.replace("/opt/ml/", f"{self._root}/opt/ml/") for name, text in told.items()}
+            texts = {name: text.replace("/opt/ml/", f"{self.root}/opt/ml/") for name, text in told.items()}
             path = self._inside("/opt/ml/input/config/hyperparameters.json")
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(json.dumps(texts), encoding="utf-8")

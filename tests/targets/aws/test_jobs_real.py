@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from emulator import Executor
+from emulator import Executor, grounds
 from retailops import config as configuration
 from retailops import targets
 from retailops.lifecycle import etl, predict, register, train
@@ -37,6 +37,7 @@ def life(folder: Path, target: str, rows: Path) -> tuple[Any, ...]:
 
 
 def test_the_real_rows_give_the_same_to_the_byte(tmp_path: Path, real_csv_folder: Path, machines: Executor) -> None:
+    grounds.store(machines.aws)
     here, there = (life(tmp_path, target, real_csv_folder) for target in ("local", "aws"))
     assert here == there
     assert len(machines.runs) == 4, "an ETL and a scoring need a dataset each"

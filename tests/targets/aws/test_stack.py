@@ -89,8 +89,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory, terraform_environment: dict[
     folder = tmp_path_factory.mktemp("stack")
     (folder / "retail.yaml").write_text("project: {owner: data-team}\naws: {alarm_email: team@example.com}\n")
     ours = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "RETAILOPS_"))}
-    with Emulator() as aws, recorded(aws) as asked:
-        yield Stack(aws, folder, {**ours, **terraform_environment, **aws.environment}, asked)
+    with Emulator() as aws:
+        aws.reset()  # moto's accounts are the process's: tests before this one had the same
+        with recorded(aws) as asked:
+            yield Stack(aws, folder, {**ours, **terraform_environment, **aws.environment}, asked)
 
 
 def wait(condition: Callable[[], bool], process: subprocess.Popen[str], seconds: float = 300) -> None:

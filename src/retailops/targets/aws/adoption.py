@@ -96,10 +96,10 @@ def _known_as(found: Found) -> set[tuple[str, str]]:
 
 
 def _is_it(found: Found, wanted: ResourceChange) -> bool:
-    """By the tag Name where Terraform gives one, else by the name."""
+    """By the tag Name where both have one, else by the name: a bucket may have been made, and its tags not yet."""
     tagged = (wanted.after.get("tags_all") or {}).get("Name")
-    if tagged:
-        return found.tags.get("Name") == str(tagged)
+    if tagged and found.tags.get("Name"):
+        return found.tags["Name"] == str(tagged)
     names = {str(wanted.after[key]) for key in _NAMES if wanted.after.get(key)}
     return bool(names & {found.name, found.id, found.id.rpartition("/")[2]})
 

@@ -58,15 +58,9 @@ class AwsLake:
         """Note in the gold zone what the job wrote, and where. Nothing is copied; the first of a version stays."""
         dataset = Dataset.open(folder)
         target = self._mirror.folder("gold", "datasets", dataset.version)
-        if folder.absolute() != target and not self._mirror.exists(target / PLACES):
-            target.mkdir(parents=True, exist_ok=True)
-            files.write_bytes(target / MANIFEST, (folder / MANIFEST).read_bytes())
-            self._mirror.push(target / MANIFEST)
-            files.write_json(target / PLACES, self._mirror.outputs(folder.absolute().parent.name))
-            self._mirror.push(target / PLACES)
-        files.write_json(target / _PUBLISHED, {"at": datetime.now(UTC).isoformat()})
-        self._mirror.push(target / _PUBLISHED)
-        dataset = Dataset.open(self._mirror.fetch(target / MANIFEST).parent)
+        with files.lock(self._mirror.root / "publish.lock", f"publishing {dataset.version}"):
+            self._publish(folder, target)
+            dataset = Dataset.open(self._mirror.fetch(target / MANIFEST).parent)
         if self._catalog:
             self._catalog.show(dataset, SILENT)
         return dataset
@@ -85,6 +79,16 @@ class AwsLake:
         if self._athena is None:
             raise NotReady("This lake was opened without Athena.", "Open the target: targets.open_target")
         return self._athena.ask(sql, limit, progress)
+
+    def _publish(self, folder: Path, target: Path) -> None:
+        if folder.absolute() != target and not self._mirror.exists(target / PLACES):
+            target.mkdir(parents=True, exist_ok=True)
+            files.write_bytes(target / MANIFEST, (folder / MANIFEST).read_bytes())
+            self._mirror.push(target / MANIFEST)
+            files.write_json(target / PLACES, self._mirror.outputs(folder.absolute().parent.name))
+            self._mirror.push(target / PLACES)
+        files.write_json(target / _PUBLISHED, {"at": datetime.now(UTC).isoformat()})
+        self._mirror.push(target / _PUBLISHED)
 
     def _brought(self, source: Path, progress: Progress) -> Path:
         """What `s3://bucket/key` names, an object or all below it; what hasn't changed isn't fetched again."""
