@@ -116,6 +116,9 @@ SLOW = {
             "test_the_same_version_twice_is_done_once",
             "test_history_gives_the_newest_record_strictly_before_the_moment",
         },
+        "test_contract_jobs": {"test_a_job_leaves_its_output_and_a_result"},
+        "test_contract_lake": {"test_the_same_contents_give_the_same_raw", "test_one_file_is_fine_too"},
+        "test_contract_models": {"test_versions_count_up_and_a_bundle_keeps_its_own"},
     },
 }
 

@@ -22,6 +22,8 @@ from retailops.targets.aws.jobs import AwsJobs, Patience
 from retailops.targets.aws.mirror import Mirror
 from retailops.targets.aws.session import Session
 
+pytestmark = pytest.mark.slow  # an account in an emulator each: the contract suites have fast ones
+
 TOY = ("python", "-P", str(Path(__file__).parents[1] / "retailops_toy_worker.py"))
 HURRY = Patience(look=0.02, grace=0.05, late=0.1)
 NAME = "retail-demo-dev-train-k1"

@@ -19,6 +19,8 @@ from retailops.targets.aws.lake import AwsLake
 from retailops.targets.aws.mirror import Mirror
 from retailops.targets.aws.session import Session
 
+pytestmark = pytest.mark.slow  # an account in an emulator each: the contract suites have fast ones
+
 
 @pytest.fixture
 def mirror(swift: Session, aws: Emulator) -> Mirror:

@@ -21,6 +21,8 @@ from retailops.targets.aws.ledger import Ledger
 from retailops.targets.aws.removal import AwsRemoval
 from retailops.targets.aws.session import Session
 
+pytestmark = pytest.mark.slow  # an account in an emulator each: the contract suites have fast ones
+
 SOURCE = Path(__file__).parents[3] / "src" / "retailops" / "targets" / "aws"
 
 

@@ -20,6 +20,8 @@ from retailops.targets.aws import sending
 from retailops.targets.aws.mirror import PLACES, Mirror
 from retailops.targets.aws.session import Session
 
+pytestmark = pytest.mark.slow  # an account in an emulator each: the contract suites have fast ones
+
 MB = 1 << 20
 XML = {"Content-Type": "application/xml"}
 
@@ -192,7 +194,6 @@ def test_expired_credentials_are_told_and_the_next_run_sends_the_rest(
     assert not list((mirror.root / "uploads").glob("*.json")), "a finished upload is forgotten"
 
 
-@pytest.mark.slow
 def test_a_killed_command_goes_on_at_the_part_where_it_stopped(
     mirror: Mirror, write: Callable[..., Path], aws: Emulator, seen: list[Request], tmp_path: Path
 ) -> None:

@@ -25,6 +25,8 @@ from retailops.targets.aws.models import AwsModels
 from retailops.targets.aws.packages import Packages
 from retailops.targets.aws.session import Session
 
+pytestmark = pytest.mark.slow  # an account in an emulator each: the contract suites have fast ones
+
 MakeRun = Callable[..., Run]
 
 
