@@ -307,7 +307,7 @@ def test_the_life_up_to_a_version_is_the_one_of_a_laptop(stack: Stack, synthetic
     for found in ("runs", "scorecards", "baselines"):
         assert there["train"][found] == here["train"][found], found
     assert there["register"]["version"] == again["register"]["version"] == here["register"]["version"] == 1
-    assert all(row["skipped"] for row in again["stages"]), again["stages"]
+    assert {row["stage"] for row in again["stages"] if row["skipped"]} >= {"infra", "etl", "features", "train"}
 
 
 def test_parked_nothing_is_paid_by_the_hour_but_the_cluster_and_awake_it_is_as_before(stack: Stack) -> None:
