@@ -35,6 +35,7 @@ def test_the_test_weeks_are_later_than_the_training_weeks(trained: Any, small_da
     assert trained.result["split"]["test_from"] == small_dataset.weeks[-1]
 
 
+@pytest.mark.slow
 def test_the_same_training_gives_the_same_bundles(trained: Any, small_dataset: Dataset, tmp_path: Path) -> None:
     options = TrainOptions(algorithms=("random_forest", "xgboost"), threads=1)
     again = training.train(small_dataset, tmp_path, options, Silent())

@@ -67,6 +67,7 @@ def _with_other_test_weeks(everything: Baskets) -> Baskets:
     return changed
 
 
+@pytest.mark.slow
 def test_the_test_weeks_are_never_seen(small_dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     before = tune(small_dataset, tmp_path / "a")
     changed = _with_other_test_weeks(tables.read(small_dataset))

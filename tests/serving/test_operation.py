@@ -88,6 +88,7 @@ def test_the_docs_page_needs_nobody_else(server: Any) -> None:
     assert "openapi.json" in page.text
 
 
+@pytest.mark.slow
 def test_a_leaving_server_isnt_ready_and_closes_each_connection_politely(
     start: Callable[..., Any], basket: dict[str, Any], wait: Wait
 ) -> None:
@@ -119,6 +120,7 @@ def test_a_request_in_flight_is_finished_before_the_server_leaves(
     assert server.process.wait(timeout=30) == 0
 
 
+@pytest.mark.slow
 def test_keep_alive_clients_lose_nothing_when_the_server_leaves(
     start: Callable[..., Any], basket: dict[str, Any], wait: Wait
 ) -> None:

@@ -173,6 +173,7 @@ def test_the_mirror_catches_up_after_a_command_was_killed_in_between(
     assert len(mlflow(workspace).search_model_versions("name = 'retail-demo'")) == 2
 
 
+@pytest.mark.slow
 def test_a_removed_mlflow_database_is_made_again(
     models: LocalModels, make_run: MakeRun, workspace: Workspace, afresh: Callable[[str], None]
 ) -> None:

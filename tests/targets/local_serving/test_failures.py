@@ -21,6 +21,8 @@ from retailops.progress import Silent
 from retailops.targets.local import serving as module
 from retailops.targets.local.serving import LocalServing
 
+pytestmark = pytest.mark.slow  # each starts servers and looks at what becomes of them
+
 Settled = Callable[[Callable[[], bool]], None]
 
 
