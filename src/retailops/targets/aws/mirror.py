@@ -101,11 +101,8 @@ class Mirror:
         Verified, each file whole or not there; what is there already unchanged isn't fetched again. NotReady when S3
         has nothing there.
         """
-        found = self._objects(path, named)
-        if not found:
-            raise NotReady(f"{self.uri(path)} isn't there.", "Run the step that makes it, or: retailops status")
-        self._have(found, progress)
-        return path
+        fix = "Run the step that makes it, or: retailops status"
+        return self._received(path, self.uri(path), self._objects(path, named), fix, progress)
 
     def bring(self, uri: str, path: Path, progress: Progress) -> Path:
         """`fetch` of an object or prefix of this account that no zone holds, to a path below the mirror."""
@@ -113,18 +110,12 @@ class Mirror:
         gone = {each for each in path.rglob("*") if each.is_file()} - {each.path for each in found}
         for each in gone:
             each.unlink()
-        if not found:
-            raise NotReady(f"{uri} isn't there.", "Check its name.")
-        self._have(found, progress)
-        return path
+        return self._received(path, uri, found, "Check its name.", progress)
 
     def fetch_from(self, uri: str, path: Path, owner: str) -> Path:
         """`fetch` of an object or prefix that may be another account's, to a path below the mirror."""
-        found = list(self._below(path, uri, owner))
-        if not found:
-            raise NotReady(f"{uri} isn't there.", "Its registry still names it; ask whoever removed it.")
-        self._have(found, SILENT)
-        return path
+        fix = "Its registry still names it; ask whoever removed it."
+        return self._received(path, uri, list(self._below(path, uri, owner)), fix, SILENT)
 
     def push(
         self,
@@ -172,6 +163,13 @@ class Mirror:
     def _record(self, path: Path) -> Path:
         """Where the id of an upload in parts is kept while it lasts."""
         return self.root / _UPLOADS / f"{hashlib.sha256(self.uri(path).encode()).hexdigest()[:16]}.json"
+
+    def _received(self, path: Path, uri: str, found: Sequence[_Object], fix: str, progress: Progress) -> Path:
+        """`path`, once all of `found` is here; NotReady when S3 has nothing."""
+        if not found:
+            raise NotReady(f"{uri} isn't there.", fix)
+        self._have(found, progress)
+        return path
 
     def _have(self, found: Sequence[_Object], progress: Progress) -> None:
         """Receive what isn't here yet, and remember as what."""
