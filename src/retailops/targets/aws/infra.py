@@ -166,7 +166,7 @@ class AwsInfra:
     def _build(self, found: list[ResourceChange], terms: Terms, progress: Progress, lock: int) -> None:
         """Carry the plan out. What turns out to stand already is taken in, and the rest goes on: once."""
         try:
-            self._carry_out(self._bench.terraform.apply(progress, inherit=[lock]), len(found), _title(found), progress)
+            self._apply(found, progress, lock)
         except TargetFailed as problem:
             if not adoption.may_help(problem):
                 raise
@@ -174,7 +174,11 @@ class AwsInfra:
             if not adoption.pending(self._bench.module):
                 raise
             _refuse_losses(rest, terms)
-            self._carry_out(self._bench.terraform.apply(progress, inherit=[lock]), len(rest), _title(rest), progress)
+            self._apply(rest, progress, lock)
+
+    def _apply(self, planned: list[ResourceChange], progress: Progress, lock: int) -> None:
+        events = self._bench.terraform.apply(progress, inherit=[lock])
+        self._carry_out(events, len(planned), _title(planned), progress)
 
     def _variables(self, terms: Terms) -> dict[str, Any]:
         before = self._state.record().get("variables", {}) if self._state.exists() else {}
