@@ -55,7 +55,7 @@ def absent() -> dict[str, dict[str, str]]:
 
 def ports() -> list[str]:
     """Every port that a target has."""
-    module = ast.parse((ROOT / "src" / "retailops" / "ports.py").read_text(encoding="utf-8"))
+    module = ast.parse((ROOT / "src" / "retailops" / "ports" / "protocols.py").read_text(encoding="utf-8"))
     protocols = [each for each in module.body if isinstance(each, ast.ClassDef)]
     return [each.name for each in protocols if any(getattr(base, "id", "") == "Protocol" for base in each.bases)]
 

@@ -74,10 +74,11 @@ class Data(Section):
 
 
 class Etl(Section):
-    engine: Literal["container", "spark"] = Field(
+    engine: Literal["container", "spark", "kubernetes"] = Field(
         "container",
         description="In a cloud: container = DuckDB on one machine, spark = a cluster, for data that outgrows one. "
-        "Both give the same rows. On local it is always DuckDB.",
+        "kubernetes = DuckDB in a Job on the cluster that deploy.kubernetes tells. All give the same rows. "
+        "On local, container is this machine, and there is no spark.",
     )
     max_quarantined: Share = Field(
         0.01, description="Share of rows, 0 to 1, that may break the contract before the run stops."
@@ -149,6 +150,18 @@ class Gates(Section):
     )
 
 
+class Image(Section):
+    base: str = Field(
+        "python:3.11-slim-bookworm",
+        pattern=r"^[a-z0-9][A-Za-z0-9._:/-]*(@sha256:[0-9a-f]{64})?$",
+        max_length=400,
+        description="Image that ours start from: Debian with Python 3.11; with its digest, name@sha256:…, fixed.",
+    )
+    allow_critical: bool = Field(
+        False, description="An image in which the registry found something critical may go live all the same."
+    )
+
+
 _DNS = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*"
 
 
@@ -162,7 +175,14 @@ class Kubernetes(Section):
     image: str = Field(
         "",
         pattern=r"^(\S+@sha256:[0-9a-f]{64})?$",
-        description="Image of the API by digest, like registry/name@sha256:…; a tag may be moved, a digest can't.",
+        description="Image of the API by digest, like registry/name@sha256:…; a tag may be moved, a digest can't. "
+        "Empty = the one that `image build` makes of the version.",
+    )
+    registry: str = Field(
+        "",
+        pattern=r"^([a-z0-9][a-z0-9.:/_-]*)?$",
+        max_length=300,
+        description="Repository that images are pushed to, like localhost:5000/retailops; empty = the target's own.",
     )
     host: str = Field(
         "",
@@ -180,6 +200,15 @@ class Kubernetes(Section):
     replicas_max: int = Field(6, ge=2, le=1000, description="Pods at most, when the load asks for them.")
     cpu: float = Field(0.5, ge=0.1, le=64, description="Cores that a pod is sure of; it may use twice as many.")
     memory_mb: int = Field(512, ge=256, le=262_144, description="Memory of a pod in MB.")
+    deadline_s: int = Field(
+        300, ge=10, le=3600, description="Seconds that a rollout may stand still; then it is undone."
+    )
+    bake_s: int = Field(
+        60,
+        ge=0,
+        le=86_400,
+        description="Seconds that a new version is watched; if it is worse, it is undone.",
+    )
 
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
@@ -191,6 +220,10 @@ class Kubernetes(Section):
 
 
 class Deploy(Section):
+    engine: Literal["auto", "kubernetes", "sagemaker"] = Field(
+        "auto",
+        description="What serves: auto = a process on local, Kubernetes on aws; kubernetes; sagemaker = its endpoint.",
+    )
     host: str = Field("127.0.0.1", pattern=r"^[A-Za-z0-9.:_-]+$", max_length=253, description="Address to listen on.")
     port: int = Field(8080, ge=1, le=65_535, description="TCP port to listen on.")
     max_lines: int = Field(500, ge=1, le=100_000, description="Lines that one basket may have in a request.")
@@ -239,6 +272,7 @@ class Config(Section):
     train: Train = Field(_DEFAULTS, description="What is trained, and on what.")
     tune: Tune = Field(_DEFAULTS, description="How parameters are searched.")
     gates: Gates = Field(_DEFAULTS, description="Numbers a model and its server must reach before they are used.")
+    image: Image = Field(_DEFAULTS, description="What containers are made of.")
     deploy: Deploy = Field(_DEFAULTS, description="The prediction API.")
     monitor: Monitor = Field(_DEFAULTS, description="When a live model needs a look.")
     cost: Cost = Field(_DEFAULTS, description="What it may cost.")

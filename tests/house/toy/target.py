@@ -24,6 +24,7 @@ from retailops.ports import (
     Endpoint,
     Estimate,
     Finding,
+    Image,
     Job,
     JobResult,
     ModelVersion,
@@ -190,6 +191,14 @@ class ToyDoctor:
         return {}
 
 
+class ToyImages:
+    def build(self, model: ModelVersion | None, progress: Progress) -> Image:
+        raise Unsupported("The target toy has no images.", "local has: set `target: local`.")
+
+    def find(self, model: ModelVersion | None) -> Image | None:
+        return None
+
+
 def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target calls
     shelf = config.settings("toy").shelf
     infra = ToyInfra(shelf)
@@ -200,6 +209,7 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
         jobs=ToyJobs(shelf),
         features=ToyFeatures(),
         models=ToyModels(),
+        images=ToyImages(),
         serving=ToyServing(),
         watch=ToyWatch(),
         infra=infra,

@@ -6,7 +6,7 @@ from typing import NoReturn, cast
 
 from retailops.config import Config
 from retailops.errors import Unsupported
-from retailops.ports import Serving, Target, Watch
+from retailops.ports import Images, Serving, Target, Watch
 
 
 class NotYet:
@@ -53,6 +53,7 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
         jobs=SparkJobs(session, mirror, jobs) if config.etl.engine == "spark" else jobs,
         features=AwsFeatures(session, mirror, config.etl.threads, config.etl.memory_mb),
         models=AwsModels(mirror, Packages(session)),
+        images=cast(Images, NotYet("images")),
         serving=cast(Serving, AwsServing(session)),
         watch=cast(Watch, NotYet("monitoring")),
         infra=infra,

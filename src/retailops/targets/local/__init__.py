@@ -12,6 +12,7 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
     from retailops.targets.local.costs import LocalCosts
     from retailops.targets.local.doctor import LocalDoctor
     from retailops.targets.local.features import LocalFeatures
+    from retailops.targets.local.images import LocalImages
     from retailops.targets.local.infra import LocalInfra
     from retailops.targets.local.jobs import LocalJobs
     from retailops.targets.local.lake import LocalLake
@@ -32,6 +33,7 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
         jobs=jobs,
         features=LocalFeatures(workspace, config.etl.threads, config.etl.memory_mb),
         models=LocalModels(workspace),
+        images=LocalImages(),
         serving=serving,
         watch=LocalWatch(folder / "serving" / "logs"),
         infra=infra,

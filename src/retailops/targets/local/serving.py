@@ -22,10 +22,10 @@ from retailops.errors import NotReady, TargetFailed, Unsupported
 from retailops.ports import Change, Endpoint, ModelVersion, Rendering
 from retailops.progress import Progress
 from retailops.retail.predictor import Predictor
+from retailops.rollout.proof import Client, Speed, prove
 from retailops.targets.local import processes
 from retailops.targets.local.candidate import Candidate
 from retailops.targets.local.endpoint import NAME, Record
-from retailops.targets.local.proof import Client, Speed, prove
 
 _ASK_S = 3.0
 _LEAVE_S = 5.0
@@ -43,6 +43,9 @@ class LocalServing:
         self._deploy = deploy
         self._gates = gates
         self._monitor = monitor
+
+    def roll_back(self, to: int | None, progress: Progress) -> Endpoint:
+        raise Unsupported("There is no way back yet.", "Deploy the version that you want: retailops deploy --version N")
 
     def rendering(self) -> Rendering:
         raise Unsupported(

@@ -1,4 +1,4 @@
-"""Floor 4, local: what a server must show before it goes live: the golden rows over HTTP, and how fast it answers."""
+"""Floor 3, rollout: what a server must show before it goes live: the golden rows over HTTP, and how fast it answers."""
 
 from __future__ import annotations
 
