@@ -133,6 +133,8 @@ class Docker:
         words += [f"--build-arg={name}={value}" for name, value in arguments.items()]
         words += [f"--label={name}={value}" for name, value in labels.items()]
         steps = _Steps(progress)
+        if buildx:
+            progress.stage("building")  # the other builder tells of how many steps
         self._follow([*words, "--network=none", f"--tag={tag}", str(context)], f"Building {tag}", steps.read)
 
     def push(self, tag: str, progress: Progress) -> Pushed:
@@ -235,7 +237,8 @@ class Docker:
                 text=True,
                 errors="replace",
             ) as process:
-                for line in process.stdout or ():
+                for coloured in process.stdout or ():
+                    line = re.sub(r"\x1b\[[0-9;]*m", "", coloured)
                     log.write(line)
                     read(line)
                     if line.strip() and "legacy builder" not in line:

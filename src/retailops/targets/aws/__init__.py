@@ -6,7 +6,7 @@ from typing import NoReturn, cast
 
 from retailops.config import Config
 from retailops.errors import Unsupported
-from retailops.ports import Images, Serving, Target, Watch
+from retailops.ports import Serving, Target, Watch
 
 
 class NotYet:
@@ -30,6 +30,7 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
     from retailops.targets.aws.costs import AwsCosts
     from retailops.targets.aws.doctor import AwsDoctor
     from retailops.targets.aws.features import AwsFeatures
+    from retailops.targets.aws.images import AwsImages
     from retailops.targets.aws.infra import AwsInfra
     from retailops.targets.aws.jobs import AwsJobs
     from retailops.targets.aws.lake import AwsLake
@@ -53,7 +54,7 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
         jobs=SparkJobs(session, mirror, jobs) if config.etl.engine == "spark" else jobs,
         features=AwsFeatures(session, mirror, config.etl.threads, config.etl.memory_mb),
         models=AwsModels(mirror, Packages(session)),
-        images=cast(Images, NotYet("images")),
+        images=AwsImages(session),
         serving=cast(Serving, AwsServing(session)),
         watch=cast(Watch, NotYet("monitoring")),
         infra=infra,

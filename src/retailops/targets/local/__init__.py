@@ -9,10 +9,10 @@ from retailops.ports import Target
 def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target calls in every target
     """The ports over the workspace that `config` names. Nothing is made until something is written."""
     # Here, and not at the top: reading retail.yaml imports this folder's settings, and needs nothing else of it.
+    from retailops.images.registry import RegistryImages
     from retailops.targets.local.costs import LocalCosts
     from retailops.targets.local.doctor import LocalDoctor
     from retailops.targets.local.features import LocalFeatures
-    from retailops.targets.local.images import LocalImages
     from retailops.targets.local.infra import LocalInfra
     from retailops.targets.local.jobs import LocalJobs
     from retailops.targets.local.lake import LocalLake
@@ -33,7 +33,7 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
         jobs=jobs,
         features=LocalFeatures(workspace, config.etl.threads, config.etl.memory_mb),
         models=LocalModels(workspace),
-        images=LocalImages(config, folder / "images" / "docker.log"),
+        images=RegistryImages(config, folder / "images" / "docker.log"),
         serving=serving,
         watch=LocalWatch(folder / "serving" / "logs"),
         infra=infra,
