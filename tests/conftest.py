@@ -129,12 +129,11 @@ def serving_image(
     from retailops import targets
     from retailops.ports import ModelVersion, Run
     from retailops.retail.bundle import Bundle
-    from retailops.targets.local.images import LocalImages
 
     folder = tmp_path_factory.mktemp("serving")
     file = folder / "retail.yaml"
     file.write_text(f"deploy: {{kubernetes: {{registry: {registry}/tests/serving}}}}\n")
     config = configuration.load(file, targets=targets.settings(), algorithms=["xgboost"], environ={})
     run = Run("r1", "xgboost", "d1", bundle_folder, Bundle.open(bundle_folder).hash, "2026-11-26T00:00:00Z", {}, {})
-    built = LocalImages(config, folder / "docker.log").build(ModelVersion(3, run), Silent())
+    built = targets.open_target(config).images.build(ModelVersion(3, run), Silent())
     return ServingImage(built.reference, bundle_folder)
