@@ -164,6 +164,31 @@ def test_a_password_is_in_no_argument_no_log_and_no_folder_afterwards(played: Pl
     assert (mine / "contexts").is_dir() and "c2Vj" in (mine / "config.json").read_text()
 
 
+WAITS = """#!{python}
+import signal, sys
+def told(number, frame):
+    open({log!r}, "w").write("asked to stop")
+    sys.exit(1)
+signal.signal(signal.SIGINT, told)
+print("aaaaaaaaaaaa: Preparing", flush=True)
+signal.pause()
+"""
+
+
+def test_who_is_interrupted_asks_docker_to_stop_and_waits(played: Played, tmp_path: Path) -> None:
+    docker = played({})
+    program = tmp_path / "bin" / "docker"
+    program.write_text(WAITS.format(python=sys.executable, log=str(tmp_path / "ended")))
+
+    class Interrupting(Silent):
+        def advance(self, done: int, doing: str = "") -> None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        docker.push("a:1", Interrupting())
+    assert (tmp_path / "ended").read_text() == "asked to stop"
+
+
 TRIVY = {
     "Results": [
         {"Vulnerabilities": [{"VulnerabilityID": "CVE-1", "PkgName": "a", "Severity": "CRITICAL"}] * 2},

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections import deque
@@ -228,7 +229,7 @@ class Docker:
     def _follow(
         self, words: Sequence[str], doing: str, read: Callable[[str], None], rules: Sequence[Rule] = RULES
     ) -> None:
-        """Run it to its end, line by line. Ctrl-C reaches docker too, which is waited for."""
+        """Run it to its end, line by line. Interrupted, it is asked to stop, and waited for."""
         self._log.parent.mkdir(parents=True, exist_ok=True)
         last: deque[str] = deque(maxlen=_LAST)
         command = self._command(words)
@@ -242,12 +243,17 @@ class Docker:
                 text=True,
                 errors="replace",
             ) as process:
-                for coloured in process.stdout or ():
-                    line = re.sub(r"\x1b\[[0-9;]*m", "", coloured)
-                    log.write(line)
-                    read(line)
-                    if line.strip() and "legacy builder" not in line:
-                        last.append(line.rstrip())
+                try:
+                    for coloured in process.stdout or ():
+                        line = re.sub(r"\x1b\[[0-9;]*m", "", coloured)
+                        log.write(line)
+                        read(line)
+                        if line.strip() and "legacy builder" not in line:
+                            last.append(line.rstrip())
+                except BaseException:
+                    process.send_signal(signal.SIGINT)  # a terminal's Ctrl-C has reached it, a kill of ours hasn't
+                    process.wait()
+                    raise
         if process.returncode:
             raise _refusal(doing, last, self._log, rules)
 
