@@ -13,9 +13,24 @@ from xdist.scheduler import LoadScopeScheduling
 
 CLUSTER = "cluster"
 SHARED = {"cluster", "docker", "registry"}  # fixtures
-FIRST = "test_stack.py"
+FIRST = "aws/test_stack.py"
 # The next ones in about the order of their time; all others take less than half a minute.
-LONG: tuple[str, ...] = ()
+LONG = (
+    "aws/test_jobs_same.py",
+    "aws/test_templates.py",
+    "aws/test_jobs_resume.py",
+    "house/test_packaging.py",
+    "aws/test_spark_jobs.py",
+    "retail/test_spark.py",
+    "aws/test_tuner.py",
+    "cli/test_documents.py",
+    "lifecycle/test_life.py",
+    "lifecycle/test_tune.py",
+    "house/test_additions.py",
+    "local_serving/test_failures.py",
+    "aws/test_removal.py",
+    "aws/test_doctor.py",
+)
 
 
 def arranged(items: list[pytest.Item]) -> list[pytest.Item]:
@@ -27,7 +42,7 @@ def arranged(items: list[pytest.Item]) -> list[pytest.Item]:
 
 
 def _rank(item: pytest.Item) -> int:
-    name = item.path.name
+    name = "/".join(item.path.parts[-2:])
     if name == FIRST or _on_cluster(item):
         return 0 if name == FIRST else 1
     return 2 + (LONG.index(name) if name in LONG else len(LONG))

@@ -101,7 +101,7 @@ class SparkCluster:
         run["JobRunState"] = "RUNNING"
         try:
             state, message = self._carried_out(run["Arguments"], self._folder / str(len(self.runs)))
-        except Exception as problem:  # noqa: BLE001 - whatever it is, the run fails by it, and says so
+        except BaseException as problem:  # noqa: BLE001 - whatever it is, the run fails by it, and says so
             state, message = "FAILED", f"{type(problem).__name__}: {problem}"
         if run["JobRunState"] != "STOPPED":
             run |= {"ErrorMessage": message} if message else {}

@@ -15,7 +15,7 @@ TESTS = Path(__file__).parents[1]
 
 
 def test_the_long_files_are_files_and_named_once() -> None:
-    names = [path.name for path in TESTS.rglob("test_*.py")]
+    names = ["/".join(path.parts[-2:]) for path in TESTS.rglob("test_*.py")]
     assert len(set(shares.LONG)) == len(shares.LONG)
     assert [each for each in (shares.FIRST, *shares.LONG) if names.count(each) != 1] == []
 

@@ -57,7 +57,7 @@ def libraries(extra: str = "") -> list[Library]:
 
 
 def _requirements(extra: str) -> Iterator[tuple[str, str]]:
-    """Name and wanted versions; of an extra, what it adds."""
+    """Name and wanted versions; of an extra, what it adds, and what the extras add that it names."""
     from packaging.requirements import Requirement
 
     try:
@@ -66,7 +66,12 @@ def _requirements(extra: str) -> Iterator[tuple[str, str]]:
         return
     for text in declared:
         requirement = Requirement(text)
-        if requirement.name != OURS and _asked(requirement.marker, extra):
+        if not _asked(requirement.marker, extra):
+            continue
+        if requirement.name == OURS:
+            for other in sorted(requirement.extras):
+                yield from _requirements(other)
+        else:
             yield requirement.name, str(requirement.specifier)
 
 

@@ -15,6 +15,7 @@ import pytest
 from tests.retail.test_spark import differences
 from tests.retail.transactions import row, text, weeks, write
 
+import sparks
 from emulator import Emulator, grounds, spark_cluster
 from emulator.recording import recorded
 from emulator.spark_cluster import SparkCluster
@@ -213,6 +214,7 @@ def test_without_the_glue_job_it_says_what_builds_it(
 
 @pytest.mark.slow
 def test_glue_gives_the_dataset_that_a_laptop_gives(target: Target, cluster: SparkCluster, tmp_path: Path) -> None:
+    sparks.python()  # skipped here, and not in the cluster's thread
     cluster.work = spark_cluster.pyspark
     rows = [*weeks(), *weeks()[3:6], row(700, 1, SHOP_HOUR="99"), row(701, 1, STORE_REGION="A b/c")]
     source = write(tmp_path / "some folder" / "in 1.csv", rows).parent
