@@ -211,6 +211,8 @@ def test_a_scanner_of_this_machine_is_read(played: Played, scanner: str, answer:
     played({"a:1": (0, json.dumps(answer), "")}, scanner)
     assert scanners.installed() == scanner
     assert scanners.findings(scanner, "a:1") == {"CRITICAL": 1, "LOW": 1}
+    played({"a:1": (0, "{}", "")}, scanner)
+    assert scanners.findings(scanner, "a:1") == {"CRITICAL": 0}
     played({"a:1": (1, "", "database can't be fetched")}, scanner)
     with pytest.raises(TargetFailed, match="database can't be fetched"):
         scanners.findings(scanner, "a:1")

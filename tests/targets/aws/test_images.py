@@ -170,7 +170,7 @@ def test_what_the_scan_calls_critical_does_not_go_live(
 def test_a_scan_is_waited_for(images: Callable[..., AwsImages], ground: Emulator, model: ModelVersion) -> None:
     found_by_scan(ground, "IN_PROGRESS", {})
     progress = Told(lambda: found_by_scan(ground, "COMPLETE", {"HIGH": 1}))
-    assert images().build(model, progress).findings == {"HIGH": 1}
+    assert images().build(model, progress).findings == {"CRITICAL": 0, "HIGH": 1}
     assert progress.doing[:1] == ["in progress"] and progress.doing[-1] == "complete" and not progress.notes
 
 
@@ -237,3 +237,5 @@ def test_what_ecr_is_told_is_what_was_really_pushed(
     real = bridged.pushed(f"{bridged.place}:{built.tag}")
     assert real is not None and built.reference == f"{URI}@{real.digest}"
     docker.run("pull", "--quiet", f"{bridged.place}@{real.digest}")
+    (told,) = json.loads(docker.run("image", "inspect", f"{bridged.place}@{real.digest}"))
+    docker.run("rmi", "--force", told["Id"])

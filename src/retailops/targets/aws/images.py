@@ -170,10 +170,10 @@ def _scan(session: Session, digest: str) -> Scan:
         answer = session.client("ecr").describe_image_scan_findings(
             repositoryName=session.names.prefix, imageId={"imageDigest": digest}
         )
+    status = str(answer.get("imageScanStatus", {}).get("status", ""))
     counts = answer.get("imageScanFindings", {}).get("findingSeverityCounts", {})
-    return Scan(
-        str(answer.get("imageScanStatus", {}).get("status", "")), {name: int(count) for name, count in counts.items()}
-    )
+    looked = {"CRITICAL": 0} if status in _ENDED else {}  # looked, and found none, is no silence
+    return Scan(status, {**looked, **{name: int(count) for name, count in counts.items()}})
 
 
 @contextmanager
