@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from clusters import Cluster, Docker, registry_at
 from retailops.progress import Silent
 from retailops.retail.dataset import Dataset
 
@@ -64,3 +66,26 @@ def trained(small_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) ->
 def bundle_folder(trained: Trained) -> Path:
     """A real bundle. Tests that change it copy it first."""
     return trained.folder / "xgboost"
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """The Kubernetes cluster that KUBECONFIG names; tests/clusters says how to run one."""
+    named = os.environ.get("KUBECONFIG")
+    if not named:
+        pytest.skip("KUBECONFIG names no cluster")
+    found = Cluster(named, os.environ.get("RETAILOPS_TEST_SERVICES", ""))
+    with found.api:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def docker() -> Docker:
+    """The container engine behind the docker command."""
+    return Docker()
+
+
+@pytest.fixture(scope="session")
+def registry() -> str:
+    """HOST:PORT of a registry that the engine pushes to and the cluster pulls from."""
+    return registry_at(os.environ.get("RETAILOPS_TEST_REGISTRY", ""))
