@@ -3,16 +3,43 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import shares
 from clusters import Cluster, Docker, registry_at
 from retailops.progress import Silent
 from retailops.retail.dataset import Dataset
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at marks
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        items[:] = shares.arranged(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    return shares.scheduler(config, log) if config.getoption("dist") == "loadgroup" else None
+
+
+@pytest.fixture
+def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Say something that people who read the suite's output shall see, wherever the test has run."""
+    return lambda text: request.node.user_properties.append(("told", text))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [each for kind in ("passed", "failed") for each in terminalreporter.getreports(kind)]
+    told = [(each.nodeid, text) for each in reports for name, text in each.user_properties if name == "told"]
+    if told:
+        terminalreporter.section("what tests tell")
+        for nodeid, text in told:
+            terminalreporter.line(f"{nodeid.rpartition('::')[2]}: {text}")
 
 
 @pytest.fixture(scope="session")
