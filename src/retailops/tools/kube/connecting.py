@@ -31,8 +31,8 @@ def connect(endpoint: str, certificate: str, token: str) -> Iterator[Cluster]:
 
 
 @contextmanager
-def connect_context(context: str) -> Iterator[Cluster]:
-    """The cluster of a context of the kubeconfig (KUBECONFIG, or ~/.kube/config). No call is made yet.
+def connect_context(context: str, kubeconfig: str | None = None) -> Iterator[Cluster]:
+    """The cluster of a context of the kubeconfig (None: KUBECONFIG, or ~/.kube/config). No call is made yet.
 
     ConfigError when there is no such context, or its credentials can't be had.
     """
@@ -43,7 +43,7 @@ def connect_context(context: str) -> Iterator[Cluster]:
     configuration = client.Configuration()
     load: Any = config.load_kube_config
     try:
-        load(context=context, client_configuration=configuration, persist_config=False)
+        load(kubeconfig, context=context, client_configuration=configuration, persist_config=False)
     except (ConfigException, OSError) as problem:
         raise ConfigError(
             f"deploy.kubernetes.context: the context {context!r} can't be used: {problem}",
