@@ -33,8 +33,7 @@ def _python() -> list[dict[str, Any]]:
     for each in metadata.distributions():
         name = re.sub(r"[-_.]+", "-", each.metadata["Name"]).lower()
         purl = f"pkg:pypi/{name}@{each.version}"
-        licence = each.metadata.get("License-Expression")
-        told = {"licenses": [{"expression": licence}]} if licence else {}
+        told = {"licenses": [{"expression": licence}] for licence in each.metadata.get_all("License-Expression") or []}
         found[purl] = {"type": "library", "name": name, "version": each.version, "purl": purl, "bom-ref": purl} | told
     return list(found.values())
 

@@ -33,7 +33,7 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
         jobs=jobs,
         features=LocalFeatures(workspace, config.etl.threads, config.etl.memory_mb),
         models=LocalModels(workspace),
-        images=LocalImages(),
+        images=LocalImages(config, folder / "images" / "docker.log"),
         serving=serving,
         watch=LocalWatch(folder / "serving" / "logs"),
         infra=infra,
