@@ -3,14 +3,43 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import shares
+from clusters import Cluster, Docker, registry_at
 from retailops.progress import Silent
 from retailops.retail.dataset import Dataset
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at marks
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        items[:] = shares.arranged(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    return shares.scheduler(config, log) if config.getoption("dist") == "loadgroup" else None
+
+
+@pytest.fixture
+def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Say something that people who read the suite's output shall see, wherever the test has run."""
+    return lambda text: request.node.user_properties.append(("told", text))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [each for kind in ("passed", "failed") for each in terminalreporter.getreports(kind)]
+    told = [(each.nodeid, text) for each in reports for name, text in each.user_properties if name == "told"]
+    if told:
+        terminalreporter.section("what tests tell")
+        for nodeid, text in told:
+            terminalreporter.line(f"{nodeid.rpartition('::')[2]}: {text}")
 
 
 @pytest.fixture(scope="session")
@@ -64,3 +93,26 @@ def trained(small_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) ->
 def bundle_folder(trained: Trained) -> Path:
     """A real bundle. Tests that change it copy it first."""
     return trained.folder / "xgboost"
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """The Kubernetes cluster that KUBECONFIG names; tests/clusters says how to run one."""
+    named = os.environ.get("KUBECONFIG")
+    if not named:
+        pytest.skip("KUBECONFIG names no cluster")
+    found = Cluster(named, os.environ.get("RETAILOPS_TEST_SERVICES", ""))
+    with found.api:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def docker() -> Docker:
+    """The container engine behind the docker command."""
+    return Docker()
+
+
+@pytest.fixture(scope="session")
+def registry() -> str:
+    """HOST:PORT of a registry that the engine pushes to and the cluster pulls from."""
+    return registry_at(os.environ.get("RETAILOPS_TEST_REGISTRY", ""))
