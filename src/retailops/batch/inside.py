@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -18,6 +19,11 @@ from retailops.errors import RetailOpsError
 WORKER = (sys.executable, "-P", "-m", "retailops.worker")
 LAST_WORDS = Path("/dev/termination-log")  # where Kubernetes reads them, when the node has put a file there
 _WORDS = 600
+
+
+def sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def work(
