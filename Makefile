@@ -20,7 +20,7 @@ help:
 	@echo "make dialect      write the ETL's SQL in Spark's dialect anew, after a change of rules, features or SQL"
 	@echo "make bench        the benchmarks, written to docs/benchmarks.md"
 	@echo "make constraints  resolve all dependencies anew into constraints.txt"
-	@echo "make reference    write the command table into README.md, and docs/promises.md"
+	@echo "make reference    write the command table into README.md, docs/promises.md and docs/manifests.md"
 	@echo "make clean        remove $(VENV), the demo and all caches"
 
 setup: $(VENV)/.dev
@@ -103,6 +103,7 @@ constraints: $(VENV)/.made
 reference: $(VENV)/.base
 	@$(PY) -m retailops.cli.reference README.md
 	@$(PY) tests/promises.py docs/promises.md
+	@$(PY) tests/broken_manifests.py docs/manifests.md
 
 clean: demo-down
 	@rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

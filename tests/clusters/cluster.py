@@ -114,7 +114,7 @@ class Cluster:
         return aging.aged(objects, self.served)
 
     def path_of(self, found: Mapping[str, Any]) -> str:
-        """Where the object stands."""
+        """Where the object stands. LookupError when the server knows no such kind."""
         version, kind = found["apiVersion"], found["kind"]
         plural, spaced = self._kinds(version)[kind]
         root = f"/apis/{version}" if "/" in version else f"/api/{version}"
@@ -125,7 +125,9 @@ class Cluster:
     def _kinds(self, version: str) -> dict[str, tuple[str, bool]]:
         """Kind → (name in paths, whether it lives in a namespace)."""
         answer = self.ask("GET", f"/apis/{version}" if "/" in version else f"/api/{version}")
-        assert answer.fine, f"{version} isn't served: {answer.message}"
+        if answer.status == 404:
+            raise LookupError(f"{version} isn't served")
+        assert answer.fine, answer
         whole = [each for each in answer.body["resources"] if "/" not in each["name"]]
         return {each["kind"]: (each["name"], each["namespaced"]) for each in whole}
 
@@ -138,8 +140,12 @@ class Cluster:
             assert answer.fine, f"{each['kind']} {each['metadata']['name']}: {answer.message}"
 
     def applied(self, found: Mapping[str, Any], manager: str = "tests", **query: str) -> Answer:
-        """What the server says to it, as it is."""
-        return self.ask("PATCH", self.path_of(found), found, _APPLY, fieldManager=manager, force="true", **query)
+        """What the server says to it, as it is and not aged."""
+        try:
+            path = self.path_of(found)
+        except LookupError as unknown:
+            return Answer(404, {"message": str(unknown)})
+        return self.ask("PATCH", path, found, _APPLY, fieldManager=manager, force="true", **query)
 
     def pods(self, namespace: str, labels: str = "") -> list[dict[str, Any]]:
         """Those that aren't leaving."""

@@ -19,7 +19,7 @@ from retailops.errors import ConfigError
 
 PREFIX = "RETAILOPS_"
 # What the command line and the project's own tests read from the environment.
-_OTHERS = ("CONFIG", "DEBUG", "REAL_DATA", "TERRAFORM_MIRROR", "CHECKOV", "TEST_REGISTRY", "TEST_SERVICES")
+_OTHERS = ("CONFIG", "DEBUG", "REAL_DATA", "TERRAFORM_MIRROR", "CHECKOV", "SPARK", "TEST_REGISTRY", "TEST_SERVICES")
 NOT_OVERRIDES = frozenset(f"{PREFIX}{name}" for name in _OTHERS)
 
 

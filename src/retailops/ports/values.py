@@ -212,6 +212,16 @@ class ModelVersion:
 
 
 @dataclass(frozen=True)
+class Served:
+    """A version that served before, as a rollback would bring it back."""
+
+    version: int
+    bundle_hash: str
+    since: str  # ISO 8601, UTC: when it went live
+    settings: Mapping[str, Any] = field(default_factory=dict)  # what it had of retail.yaml, by dotted key
+
+
+@dataclass(frozen=True)
 class Endpoint:
     """A live API."""
 
@@ -220,6 +230,9 @@ class Endpoint:
     state: Literal["ready", "starting", "unreachable"]
     since: str  # ISO 8601, UTC
     detail: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)  # what it has of retail.yaml, by dotted key
+    before: tuple[Served, ...] = ()  # what served before it, oldest first
+    returned: bool = False  # it is live by a rollback: there is nothing that another one would undo
 
 
 @dataclass(frozen=True)

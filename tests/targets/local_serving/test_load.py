@@ -14,7 +14,7 @@ import pytest
 
 from retailops.errors import TargetFailed
 from retailops.progress import Silent
-from retailops.targets.local import serving as module
+from retailops.targets.local import answers
 from retailops.targets.local.endpoint import Record
 
 
@@ -85,7 +85,7 @@ def test_no_request_fails_while_deploys_fail(place: Any, monkeypatch: pytest.Mon
     with Visitors(place) as visitors:
         with pytest.raises(TargetFailed):
             place.serving().roll_out(place.model(2, broken), Silent())
-        monkeypatch.setattr(module, "_require_version", fail)
+        monkeypatch.setattr(answers, "require_version", fail)
         for version in (3, 4):
             with pytest.raises(TargetFailed, match=give_up):
                 place.serving().roll_out(place.model(version), Silent())
