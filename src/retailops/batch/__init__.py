@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from retailops.batch.attempt import Attempt, Patience
-from retailops.batch.carried import TEMPLATES, Carried, job_name
+from retailops.batch.attempt import Attempt, Patience, Unattended
+from retailops.batch.carried import TEMPLATES, Carried, in_context, job_name
 from retailops.batch.objects import Order, manifests
 
-__all__ = ["TEMPLATES", "Attempt", "Carried", "Order", "Patience", "job_name", "manifests"]
+__all__ = ["TEMPLATES", "Attempt", "Carried", "Order", "Patience", "Unattended", "in_context", "job_name", "manifests"]

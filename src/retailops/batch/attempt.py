@@ -21,11 +21,9 @@ from retailops.batch.voice import Voice
 from retailops.errors import Interrupted, TargetFailed
 from retailops.ports import Manifest
 from retailops.progress import Progress
-from retailops.tools.kube import Unreachable
-from retailops.tools.kube_space import Space
+from retailops.tools.kube import Refused, Space, Unreachable
 
 Opened = Callable[[], AbstractContextManager[Space]]
-MANAGER = "retailops-etl"
 _FRESH_S = 600.0  # a connection is made anew now and then: tokens of clouds are good for a quarter of an hour
 
 
@@ -49,6 +47,15 @@ class Attendant(Protocol):
     taken: bool  # its result is here, so nothing has to be waited for
 
     def attend(self, space: Space, pod: str, progress: Progress) -> None: ...
+
+
+class Unattended:
+    """A pod that brings what it needs itself."""
+
+    taken = False
+
+    def attend(self, space: Space, pod: str, progress: Progress) -> None:
+        return None
 
 
 class Attempt:
@@ -77,7 +84,7 @@ class Attempt:
                 if each["kind"] in ("Namespace", "Secret"):
                     space.create(each)
                 else:
-                    space.apply(each, MANAGER)
+                    space.apply(each)
             if space.create(job):
                 files.remove(self._log)
             else:
@@ -131,8 +138,7 @@ class Attempt:
             except KeyboardInterrupt:
                 raise self._let_go(progress) from None
             except Unreachable as problem:
-                silent = "status" not in problem.details or problem.details["status"] >= 500
-                if not silent or time.monotonic() > since + self._patience.lost:
+                if isinstance(problem, Refused) or time.monotonic() > since + self._patience.lost:
                     raise
                 self._note_once("silent", f"{problem.what} Trying again.", progress)
                 time.sleep(self._patience.look)

@@ -16,7 +16,7 @@ from retailops import files
 from retailops.batch.objects import BLOCK, PORT
 from retailops.errors import TargetFailed
 from retailops.progress import Progress
-from retailops.tools.kube_space import Space
+from retailops.tools.kube import Space
 
 _TRIES = 3
 

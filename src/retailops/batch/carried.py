@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import secrets
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,7 +18,8 @@ from retailops.errors import RetailOpsError
 from retailops.manifests import CHECKS, Check
 from retailops.ports import Job
 from retailops.progress import Progress
-from retailops.tools.kube_space import Space
+from retailops.tools import kube
+from retailops.tools.kube import Space
 
 TEMPLATES = "aws/k8s"
 BOX = ("python", "-P", "-m", "retailops.batch.box")
@@ -62,6 +63,13 @@ class Carried:
             ],
             input_bytes=sum(files.size(each.resolve()) for path in job.inputs.values() for each in _entries(path)),
         )
+
+
+@contextmanager
+def in_context(context: str, namespace: str) -> Iterator[Space]:
+    """A namespace of the cluster that this context of the user's kubeconfig names."""
+    with kube.connect_context(context) as cluster:
+        yield Space(cluster, namespace)
 
 
 def job_name(config: Config, job: Job) -> str:

@@ -10,7 +10,7 @@ from retailops import events
 from retailops.batch.objects import CONTAINER
 from retailops.errors import RetailOpsError
 from retailops.progress import Progress
-from retailops.tools.kube_space import Space
+from retailops.tools.kube import Space
 
 _FRACTION = re.compile(r"\.\d+")
 _KEPT = 400  # lines of the log that the search for last words goes through

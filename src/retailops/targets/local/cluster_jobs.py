@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from retailops.batch import Carried, Patience
+from retailops.batch import Carried, Patience, in_context
 from retailops.config import Config
 from retailops.errors import ConfigError, NotReady
 from retailops.ports import Images, Job
@@ -36,8 +36,6 @@ class ClusterJobs(LocalJobs):
         """Follow the Job of this name, or start it. Whatever happens to this command, the Job goes on: run it again."""
         if job.kind != "etl":
             return super()._start(job, folder, held, progress)
-        from retailops.tools import kube_space
-
         context, project = self._config.deploy.kubernetes.context, self._config.project
         if not context:
             raise ConfigError(
@@ -48,6 +46,6 @@ class ClusterJobs(LocalJobs):
         if image is None:
             raise NotReady("The image that jobs run in isn't in the registry.", "Run: retailops image build")
         namespace = f"{project.name}-{project.environment}"
-        opened = partial(kube_space.of_context, context, namespace)
+        opened = partial(in_context, context, namespace)
         carried = Carried(self._config, namespace, opened, self._patience, worker=self._in_pod)
         return carried.run(job, image.reference, folder / UNFINISHED, folder / "log", progress)
