@@ -34,6 +34,7 @@ In a test:
 from clusters.aging import aged
 from clusters.cluster import Answer, Cluster, until
 from clusters.engine import Docker, registry_at
+from clusters.kubelet import Kubelet
 from clusters.load import Failure, Load, bodies
 
-__all__ = ["Answer", "Cluster", "Docker", "Failure", "Load", "aged", "bodies", "registry_at", "until"]
+__all__ = ["Answer", "Cluster", "Docker", "Failure", "Kubelet", "Load", "aged", "bodies", "registry_at", "until"]

@@ -6,7 +6,7 @@ from typing import NoReturn, cast
 
 from retailops.config import Config
 from retailops.errors import Unsupported
-from retailops.ports import Images, Serving, Target, Watch
+from retailops.ports import Images, Jobs, Serving, Target, Watch
 
 
 class NotYet:
@@ -27,6 +27,7 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
     """The ports over the account that the credentials belong to. No call is made before one is needed."""
     from retailops.targets.aws.athena import Athena
     from retailops.targets.aws.catalog import Catalog
+    from retailops.targets.aws.cluster_jobs import ClusterJobs
     from retailops.targets.aws.costs import AwsCosts
     from retailops.targets.aws.doctor import AwsDoctor
     from retailops.targets.aws.features import AwsFeatures
@@ -45,15 +46,20 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
     infra = AwsInfra(session)
     mirror = Mirror(session)
     catalog = Catalog(session, mirror)
-    jobs = AwsJobs(session, mirror)
+    images = cast(Images, NotYet("images"))
+    jobs: Jobs = AwsJobs(session, mirror)
+    if config.etl.engine == "spark":
+        jobs = SparkJobs(session, mirror, jobs)
+    elif config.etl.engine == "kubernetes":
+        jobs = ClusterJobs(session, mirror, jobs, images)
     return Target(
         name="aws",
         config=config,
         lake=AwsLake(mirror, Athena(session, catalog), catalog),
-        jobs=SparkJobs(session, mirror, jobs) if config.etl.engine == "spark" else jobs,
+        jobs=jobs,
         features=AwsFeatures(session, mirror, config.etl.threads, config.etl.memory_mb),
         models=AwsModels(mirror, Packages(session)),
-        images=cast(Images, NotYet("images")),
+        images=images,
         serving=cast(Serving, AwsServing(session)),
         watch=cast(Watch, NotYet("monitoring")),
         infra=infra,

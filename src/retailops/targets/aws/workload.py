@@ -22,6 +22,21 @@ IDLE_S = 20
 DEREGISTRATION_S = manifests.PRE_STOP_S
 
 
+_NAMES = {
+    "to": [
+        {
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
+            "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
+        }
+    ],
+    "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}],
+}
+NAMES_AND_HTTPS: list[dict[str, Any]] = [
+    _NAMES,
+    {"ports": [{"port": 443, "protocol": "TCP"}]},
+]  # whom pods with a role may call: AWS
+
+
 def rendered(session: Session, model: ModelVersion, image: str) -> tuple[Manifest, ...]:
     """The manifests of a version, which have passed the lint."""
     if session.config.deploy.kubernetes.context:
@@ -37,19 +52,8 @@ def _on_eks(session: Session) -> dict[str, Any]:
         "readiness_gate": "enabled",
         "role_arn": f"arn:{partition(names.region)}:iam::{names.account}:role/{names.prefix}-api",
         "callers": [{"ipBlock": {"cidr": settings.vpc_cidr}}],  # where the balancer's addresses are
-        "called": [_NAMES, {"ports": [{"port": 443, "protocol": "TCP"}]}],
+        "called": NAMES_AND_HTTPS,
     }
-
-
-_NAMES = {
-    "to": [
-        {
-            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "kube-system"}},
-            "podSelector": {"matchLabels": {"k8s-app": "kube-dns"}},
-        }
-    ],
-    "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}],
-}
 
 
 def _balancer(session: Session) -> dict[str, Any]:

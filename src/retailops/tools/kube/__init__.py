@@ -13,6 +13,7 @@ from retailops.tools.kube.conflicts import Owned
 from retailops.tools.kube.connecting import connect, connect_context
 from retailops.tools.kube.entrances import Entrance, delete_entrance, entrances, has_nodes, manifest, restore
 from retailops.tools.kube.refusals import Changed, Conflict, Refused, Rejected, Unreachable
+from retailops.tools.kube.space import Space
 
 __all__ = [
     "MANAGER",
@@ -24,6 +25,7 @@ __all__ = [
     "Ref",
     "Refused",
     "Rejected",
+    "Space",
     "Unreachable",
     "connect",
     "connect_context",

@@ -44,11 +44,11 @@ class Cluster:
     """Every call may raise Unreachable, Refused or Rejected; see refusals.py."""
 
     def __init__(self, wire: Wire) -> None:
-        self._wire = wire
+        self.wire = wire
 
     @property
     def address(self) -> str:
-        return self._wire.host
+        return self.wire.host
 
     def apply(self, wanted: Mapping[str, Any], *, dry: bool = False, force: bool = False) -> dict[str, Any]:
         """Server-side apply: our fields become what `wanted` says, others' stay. `dry` changes nothing.
@@ -57,11 +57,11 @@ class Cluster:
         """
         ref = Ref.of(wanted)
         query = {"fieldManager": MANAGER, "force": str(force).lower(), **({"dryRun": "All"} if dry else {})}
-        return self._wire.json("PATCH", ref.path, query, dict(wanted), APPLY, f"apply {ref}") or {}
+        return self.wire.json("PATCH", ref.path, query, dict(wanted), APPLY, f"apply {ref}") or {}
 
     def read(self, ref: Ref) -> dict[str, Any] | None:
         """The object as it is now; None when there is none."""
-        return self._wire.json("GET", ref.path, doing=f"read {ref}", fine=404)
+        return self.wire.json("GET", ref.path, doing=f"read {ref}", fine=404)
 
     def items(
         self,
@@ -80,7 +80,7 @@ class Cluster:
             query["fieldSelector"] = fields
         found: list[dict[str, Any]] = []
         while True:
-            page = self._wire.json("GET", ref.path, query, doing=f"list {_plural(kind)}", fine=404) or {}
+            page = self.wire.json("GET", ref.path, query, doing=f"list {_plural(kind)}", fine=404) or {}
             # A list says once what its items are; each of ours is an object by itself.
             found += [{"apiVersion": api_version, "kind": kind, **each} for each in page.get("items") or []]
             query["continue"] = (page.get("metadata") or {}).get("continue")
@@ -91,25 +91,25 @@ class Cluster:
         """Make it. Changed when one of that name is there."""
         ref = Ref.of(wanted)
         path = Ref(ref.api_version, ref.kind, namespace=ref.namespace).path
-        return self._wire.json("POST", path, {"fieldManager": MANAGER}, dict(wanted), doing=f"create {ref}") or {}
+        return self.wire.json("POST", path, {"fieldManager": MANAGER}, dict(wanted), doing=f"create {ref}") or {}
 
     def replace(self, wanted: Mapping[str, Any]) -> dict[str, Any]:
         """Put it in the place of what was read. Changed when somebody did so in between."""
         ref = Ref.of(wanted)
-        return self._wire.json("PUT", ref.path, {"fieldManager": MANAGER}, dict(wanted), doing=f"replace {ref}") or {}
+        return self.wire.json("PUT", ref.path, {"fieldManager": MANAGER}, dict(wanted), doing=f"replace {ref}") or {}
 
     def annotate(self, ref: Ref, annotations: Mapping[str, str | None]) -> None:
         """Set these annotations, and no others; None takes one away. Gone is success."""
         body = {"metadata": {"annotations": dict(annotations)}}
         query = {"fieldManager": f"{MANAGER}-notes"}
-        self._wire.json("PATCH", ref.path, query, body, MERGE, f"annotate {ref}", fine=404)
+        self.wire.json("PATCH", ref.path, query, body, MERGE, f"annotate {ref}", fine=404)
 
     def delete(self, ref: Ref, grace_s: int | None = None) -> None:
         """Ask for its deletion, with what belongs to it. Nothing there is success."""
         body: dict[str, Any] = {"propagationPolicy": "Background"}
         if grace_s is not None:
             body["gracePeriodSeconds"] = grace_s
-        self._wire.json("DELETE", ref.path, body=body, doing=f"delete {ref}", fine=404)
+        self.wire.json("DELETE", ref.path, body=body, doing=f"delete {ref}", fine=404)
 
     def events(self, namespace: str, name: str) -> list[dict[str, Any]]:
         """What was noted of an object, oldest first; none where these credentials may not see them."""
@@ -122,16 +122,16 @@ class Cluster:
     def log(self, namespace: str, pod: str, lines: int, *, previous: bool = False) -> list[str]:
         """The last lines of a pod's log; with `previous`, of its container before the last restart."""
         query = {"tailLines": lines, **({"previous": "true"} if previous else {})}
-        return list(self._wire.lines(_log_path(namespace, pod), query, f"read the log of {pod}", ANSWER_S))
+        return list(self.wire.lines(_log_path(namespace, pod), query, f"read the log of {pod}", ANSWER_S))
 
     def follow(self, namespace: str, pod: str, lines: int) -> Iterator[str]:
         """The same and then further lines as they come, until the container ends."""
         query = {"tailLines": lines, "follow": "true"}
-        return self._wire.lines(_log_path(namespace, pod), query, f"read the log of {pod}")
+        return self.wire.lines(_log_path(namespace, pod), query, f"read the log of {pod}")
 
     def through(self, namespace: str, pod: str, port: int) -> Door:
         """HTTP to one pod by way of the API server: no route from here to the pod is needed."""
-        return Door(self._wire, f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(pod)}:{port}/proxy")
+        return Door(self.wire, f"/api/v1/namespaces/{quote(namespace)}/pods/{quote(pod)}:{port}/proxy")
 
 
 @dataclass(frozen=True)

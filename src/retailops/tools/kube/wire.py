@@ -28,10 +28,16 @@ class Wire:
         self.host = str(configuration.host)
 
     def ask(
-        self, method: str, path: str, query: Mapping[str, Any] | None = None, body: Any = None, content: str = JSON
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Any] | None = None,
+        body: Any = None,
+        content: str = JSON,
+        headers: Mapping[str, str] | None = None,
     ) -> tuple[int, bytes]:
         """(status, body), whatever the status. Unreachable when nobody answers."""
-        answer = self._send(method, path, query, body, content, ANSWER_S)
+        answer = self._send(method, path, query, body, content, ANSWER_S, headers)
         try:
             return int(answer.status), bytes(answer.data)
         finally:
@@ -79,13 +85,20 @@ class Wire:
             answer.close()
 
     def _send(
-        self, method: str, path: str, query: Mapping[str, Any] | None, body: Any, content: str, patience: float | None
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, Any] | None,
+        body: Any,
+        content: str,
+        patience: float | None,
+        more: Mapping[str, str] | None = None,
     ) -> Any:
         from urllib3 import Timeout
         from urllib3.exceptions import HTTPError
 
         address = f"{self.host}{path}{'?' + urlencode(query) if query else ''}"
-        headers = {"Accept": "application/json, */*", **self._credentials()}
+        headers = {"Accept": "application/json, */*", **(more or {}), **self._credentials()}
         data = None
         if body is not None:
             headers["Content-Type"] = content
