@@ -33,14 +33,8 @@ In a test:
 
 from clusters.aging import aged
 from clusters.cluster import Answer, Cluster, until
-<<<<<<< HEAD
-from clusters.engine import Docker, registry_at
-from clusters.kubelet import Kubelet
-from clusters.load import Failure, Load, bodies
-
-__all__ = ["Answer", "Cluster", "Docker", "Failure", "Kubelet", "Load", "aged", "bodies", "registry_at", "until"]
-=======
 from clusters.engine import Docker, ServingImage, registry_at
+from clusters.kubelet import Kubelet
 from clusters.load import Failure, Load, baskets, batch, bodies
 
 __all__ = [
@@ -48,6 +42,7 @@ __all__ = [
     "Cluster",
     "Docker",
     "Failure",
+    "Kubelet",
     "Load",
     "ServingImage",
     "aged",
@@ -57,4 +52,3 @@ __all__ = [
     "registry_at",
     "until",
 ]
->>>>>>> h-kit

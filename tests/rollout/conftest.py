@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import copy
-import json
-import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import pytest
-
-from clusters import Cluster, Docker, Load, bodies
-from conftest import Trained
+from clusters import Cluster, Load, bodies
 from retailops import config as configuration
 from retailops import manifests, targets
 from retailops.config import Config
@@ -93,7 +87,11 @@ class Shop:
         )
 
     def serving(
-        self, version: int, spoilt: Callable[[dict[str, Any]], None] | None = None, steps: Steps | None = None, **more: str
+        self,
+        version: int,
+        spoilt: Callable[[dict[str, Any]], None] | None = None,
+        steps: Steps | None = None,
+        **more: str,
     ) -> KubernetesServing:
         """As a target would make it, for this server, and with a fault in the Deployment where one is wanted."""
         config = self.config(version, **more)

@@ -20,9 +20,7 @@ from retailops.targets.local.workspace import FOLDERS, MARKER, Workspace
 class LocalInfra:
     """The workspace folder with its marker, and the processes that live off it."""
 
-    def __init__(
-        self, workspace: Workspace, jobs: LocalJobs, servers: Servers, cluster: Servers | None = None
-    ) -> None:
+    def __init__(self, workspace: Workspace, jobs: LocalJobs, servers: Servers, cluster: Servers | None = None) -> None:
         self._workspace = workspace
         self._jobs = jobs
         self._servers = servers
