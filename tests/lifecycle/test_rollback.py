@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -16,10 +17,12 @@ from typing import Any
 import psutil
 import pytest
 
+from retailops import config, targets
 from retailops.errors import GateFailed, NotReady, TargetFailed, UsageError
 from retailops.lifecycle import approval, deploy, etl, register, rollback, status, train
 from retailops.ports import Target
 from retailops.progress import Silent
+from retailops.retail.algorithms import NAMES
 
 pytestmark = pytest.mark.slow
 QUIET = Silent()
@@ -27,17 +30,29 @@ SMALL = {"train.algorithms": "[decision_tree, logistic_regression]", "features.s
 Open = Callable[..., Target]
 
 
+@pytest.fixture(scope="module")
+def registered(tmp_path_factory: pytest.TempPathFactory, synthetic_csvs: Path) -> Path:
+    """A workspace with two registered versions, from which each test starts."""
+    folder = tmp_path_factory.mktemp("registered")
+    file = folder / "retail.yaml"
+    file.write_text(f"data: {{input: {json.dumps(str(synthetic_csvs))}}}\n")
+    target = targets.open_target(
+        config.load(file, targets=targets.settings(), algorithms=NAMES, overrides=SMALL, environ={})
+    )
+    etl.etl(target, None, QUIET)
+    for run in train.train(target, None, QUIET).result["runs"].values():
+        assert register.register(target, run, QUIET).failed is None
+    return folder / ".retailops"
+
+
 @pytest.fixture
-def reopen(open_project: Open) -> Open:
-    """The project with two registered versions, opened again with other settings."""
+def reopen(open_project: Open, registered: Path, tmp_path: Path) -> Open:
+    """The project with those versions, opened again with other settings."""
+    shutil.copytree(registered, tmp_path / ".retailops", symlinks=True)
 
     def opened(settings: dict[str, str] | None = None) -> Target:
         return open_project({**SMALL, **(settings or {})})
 
-    target = opened()
-    etl.etl(target, None, QUIET)
-    for run in train.train(target, None, QUIET).result["runs"].values():
-        assert register.register(target, run, QUIET).failed is None
     return opened
 
 
