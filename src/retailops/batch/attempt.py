@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from retailops import files
 from retailops.batch import reasons
-from retailops.batch.objects import VERDICTS
+from retailops.batch.agreed import VERDICTS
 from retailops.batch.voice import Voice
 from retailops.errors import Interrupted, TargetFailed
 from retailops.ports import Manifest

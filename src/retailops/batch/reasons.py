@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from retailops import events
-from retailops.batch.objects import CONTAINER
+from retailops.batch.agreed import CONTAINER
 from retailops.errors import RetailOpsError, TargetFailed
 from retailops.manifests.objects import dig
 from retailops.tools.diagnosis import Rule, fitting, plain

@@ -14,8 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from retailops import files
-from retailops.batch import TEMPLATES, Attempt, Carried, Order, Patience, Unattended, in_context, job_name, manifests
-from retailops.batch.objects import DATA
+from retailops.batch.agreed import DATA
+from retailops.batch.attempt import Attempt, Patience, Unattended
+from retailops.batch.carried import TEMPLATES, Carried, in_context, job_name
+from retailops.batch.objects import Order, manifests
 from retailops.errors import NotReady, RetailOpsError, TargetFailed
 from retailops.manifests import namespace
 from retailops.ports import Images, Job, JobResult, Jobs

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from retailops.batch import Carried, Patience, in_context
+from retailops.batch.attempt import Patience
+from retailops.batch.carried import Carried, in_context
 from retailops.config import Config
 from retailops.errors import ConfigError, NotReady
 from retailops.ports import Images, Job
