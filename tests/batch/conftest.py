@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from pods import Box, Told
+import retailops
+from clusters import Docker
+from pods import TOY, Box, Told
 from retailops import config as configuration
 from retailops import targets
 from retailops.config import Config
@@ -46,3 +49,24 @@ def box(tmp_path: Path) -> Iterator[Callable[..., Box]]:
     yield start
     for each in begun:
         each.end()
+
+
+@pytest.fixture(scope="session")
+def worker_image(docker: Docker, registry: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The image of jobs, with a toy worker besides, by digest."""
+    context = tmp_path_factory.mktemp("image")
+    shutil.copyfile(TOY, context / "toy.py")
+    shutil.copytree(
+        Path(retailops.__file__).parent, context / "retailops", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    shutil.copytree(
+        Path(__file__).parents[2] / "templates",
+        context / "retailops" / "templates",
+        ignore=shutil.ignore_patterns("__pycache__"),
+    )
+    (context / "Dockerfile").write_text(
+        f"FROM {registry}/job-base:1\nENV PYTHONDONTWRITEBYTECODE=1\nCOPY retailops /usr/local/lib/python3.11/site-packages/retailops\nCOPY toy.py /toy.py\n"
+    )
+    name = f"{registry}/job-test-worker:1"
+    docker.run("build", "--quiet", "--tag", name, context)
+    return docker.push(name)
