@@ -19,7 +19,7 @@ from clusters.kubelet import POD
 from pods import OneImage, Told
 from retailops.batch.attempt import Patience
 from retailops.config import Config
-from retailops.errors import DataError, GateFailed, NotReady, RetailOpsError, TargetFailed
+from retailops.errors import GateFailed, NotReady, RetailOpsError, TargetFailed, UsageError
 from retailops.ports import Job, JobResult
 from retailops.progress import Silent
 from retailops.retail import synth
@@ -141,7 +141,7 @@ def test_what_is_refused_is_told_as_on_a_laptop_and_not_tried_again(
     place = tmp_path / ".retailops" / "jobs" / "etl-k1" / "output.unfinished" / "quarantine"
     assert caught.value.fix == f"Look into {place}." and (place / "part.txt").is_file()
     assert caught.value.details == {"rows": 7}
-    with pytest.raises(DataError, match=rf"{row}/a\.csv, line 7"):
+    with pytest.raises(UsageError, match=rf"{row}/a\.csv, line 7"):
         jobs("data").run(etl(row), Silent())
     assert not job(cluster, namespace)
     assert "a library prints" in (place.parents[1] / "log").read_text()
@@ -248,6 +248,8 @@ class Command:
     def end(self) -> int:
         code = self._process.wait(120)
         self._reader.join()
+        if self._process.stdout:
+            self._process.stdout.close()
         return code
 
 
