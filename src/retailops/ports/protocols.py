@@ -138,14 +138,18 @@ class Serving(Protocol):
 class Images(Protocol):
     """The API's image of a version holds its bundle; the worker's image, which is what jobs run in, holds none."""
 
-    def build(self, model: ModelVersion | None, progress: Progress) -> Image:
-        """Build the image of a version, None: the worker's, and push it. The same contents give the same digest.
+    def build(self, model: ModelVersion | None, progress: Progress, *, push: bool = True) -> Image:
+        """Build the image of a version, None: the worker's, and push it. The same contents are built and pushed once.
 
-        Known to the registry already: nothing is pushed. TargetFailed when the scan found what may not go live.
+        Without `push`, or with no registry to push to, it stays in the engine, under a name instead of a digest.
+        GateFailed when a scan found what may not go live, NotReady where nothing can be built.
         """
 
     def find(self, model: ModelVersion | None) -> Image | None:
-        """The image that was pushed last for this version, asked at the registry; None when there is none."""
+        """The image that was pushed last for this version, asked at the registry; None when there is none.
+
+        NotReady where there is no registry, GateFailed when its scan found what may not go live.
+        """
 
 
 class Watch(Protocol):
