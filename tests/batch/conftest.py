@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,12 +11,13 @@ from typing import Any
 
 import pytest
 
-import retailops
 from clusters import Docker
 from pods import TOY, Box, Told
 from retailops import config as configuration
 from retailops import targets
 from retailops.config import Config
+from retailops.images.registry import RegistryImages
+from retailops.progress import Silent
 
 
 @pytest.fixture
@@ -53,20 +55,21 @@ def box(tmp_path: Path) -> Iterator[Callable[..., Box]]:
 
 @pytest.fixture(scope="session")
 def worker_image(docker: Docker, registry: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The image of jobs, with a toy worker besides, by digest."""
+    """The image of jobs, with a toy worker besides, by digest; minutes, unless the registry has it of this very code.
+
+    RETAILOPS_TEST_WORKER names one to take instead, whatever code is in it.
+    """
     context = tmp_path_factory.mktemp("image")
+    base = os.environ.get("RETAILOPS_TEST_WORKER", "")
+    if not base:
+        settings = {"kubernetes": {"registry": f"{registry}/job-test-worker"}}
+        (context / "retail.yaml").write_text(json.dumps({"version": 1, "deploy": settings}))
+        found = configuration.load(
+            context / "retail.yaml", targets=targets.settings(), algorithms=["xgboost"], environ={}
+        )
+        base = RegistryImages(found, context / "log").build(None, Silent()).reference
     shutil.copyfile(TOY, context / "toy.py")
-    shutil.copytree(
-        Path(retailops.__file__).parent, context / "retailops", ignore=shutil.ignore_patterns("__pycache__")
-    )
-    shutil.copytree(
-        Path(__file__).parents[2] / "templates",
-        context / "retailops" / "templates",
-        ignore=shutil.ignore_patterns("__pycache__"),
-    )
-    (context / "Dockerfile").write_text(
-        f"FROM {registry}/job-base:1\nENV PYTHONDONTWRITEBYTECODE=1\nCOPY retailops /usr/local/lib/python3.11/site-packages/retailops\nCOPY toy.py /toy.py\n"
-    )
-    name = f"{registry}/job-test-worker:1"
+    (context / "Dockerfile").write_text(f"FROM {base}\nCOPY toy.py /toy.py\n")
+    name = f"{registry}/job-test-toy:1"
     docker.run("build", "--quiet", "--tag", name, context)
     return docker.push(name)
