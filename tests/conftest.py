@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,7 @@ from typing import Any
 import pytest
 
 import shares
-from clusters import Cluster, Docker, Kubelet, registry_at
+from clusters import Cluster, Docker, Kubelet, ServingImage, registry_at
 from retailops.progress import Silent
 from retailops.retail.dataset import Dataset
 
@@ -98,10 +99,12 @@ def bundle_folder(trained: Trained) -> Path:
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """The Kubernetes cluster that KUBECONFIG names; tests/clusters says how to run one."""
-    named = os.environ.get("KUBECONFIG")
+    named, services = os.environ.get("KUBECONFIG"), os.environ.get("RETAILOPS_TEST_SERVICES")
     if not named:
         pytest.skip("KUBECONFIG names no cluster")
-    found = Cluster(named, os.environ.get("RETAILOPS_TEST_SERVICES", ""))
+    if not services:  # whoever has a KUBECONFIG doesn't mean to lend that cluster to tests
+        pytest.skip("RETAILOPS_TEST_SERVICES names no command that prints where a cluster's Services are")
+    found = Cluster(named, services)
     with found.api:
         yield found
 
@@ -123,3 +126,15 @@ def docker() -> Docker:
 def registry() -> str:
     """HOST:PORT of a registry that the engine pushes to and the cluster pulls from."""
     return registry_at(os.environ.get("RETAILOPS_TEST_REGISTRY", ""))
+
+
+@pytest.fixture(scope="session")
+def serving_image(
+    docker: Docker, registry: str, bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> ServingImage:
+    """The API's real image with a real bundle in it."""
+    folder = tmp_path_factory.mktemp("image")
+    shutil.copytree(bundle_folder, folder / "bundle")
+    (folder / "Dockerfile").write_text("FROM 127.0.0.1:15000/images-try:c2\nCOPY bundle /bundle\n")
+    docker.run("build", "-t", f"{registry}/kit-serving:1", folder)
+    return ServingImage(docker.push(f"{registry}/kit-serving:1"), bundle_folder)

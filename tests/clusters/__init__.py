@@ -33,8 +33,22 @@ In a test:
 
 from clusters.aging import aged
 from clusters.cluster import Answer, Cluster, until
-from clusters.engine import Docker, registry_at
+from clusters.engine import Docker, ServingImage, registry_at
 from clusters.kubelet import Kubelet
-from clusters.load import Failure, Load, bodies
+from clusters.load import Failure, Load, baskets, batch, bodies
 
-__all__ = ["Answer", "Cluster", "Docker", "Failure", "Kubelet", "Load", "aged", "bodies", "registry_at", "until"]
+__all__ = [
+    "Answer",
+    "Cluster",
+    "Docker",
+    "Failure",
+    "Kubelet",
+    "Load",
+    "ServingImage",
+    "aged",
+    "baskets",
+    "batch",
+    "bodies",
+    "registry_at",
+    "until",
+]

@@ -6,9 +6,18 @@ import http.client
 import os
 import shutil
 import subprocess
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+
+@dataclass(frozen=True)
+class ServingImage:
+    """An image of the API in the registry, by digest, and the bundle that is in it."""
+
+    reference: str
+    bundle: Path
 
 
 class Docker:

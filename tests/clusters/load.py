@@ -16,17 +16,27 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 from retailops.retail import bundle as bundles
 
 _HEADERS = {"Content-Type": "application/json", "Connection": "close"}
 
 
-def bodies(bundle: Path, max_lines: int = 500) -> list[bytes]:
-    """Baskets that a server of this bundle can be asked for: its golden rows."""
+def baskets(bundle: Path, max_lines: int = 500) -> list[dict[str, Any]]:
+    """What a server of this bundle can be asked for: its golden rows."""
     rows = json.loads((bundle / bundles.GOLDEN).read_text())
-    return [json.dumps(row["basket"]).encode() for row in rows if len(row["basket"]["lines"]) <= max_lines]
+    return [row["basket"] for row in rows if len(row["basket"]["lines"]) <= max_lines]
+
+
+def bodies(bundle: Path) -> list[bytes]:
+    """Of requests to /predict."""
+    return [json.dumps(each).encode() for each in baskets(bundle)]
+
+
+def batch(bundle: Path, size: int) -> bytes:
+    """Of a request to /predict/batch."""
+    return json.dumps({"baskets": list(itertools.islice(itertools.cycle(baskets(bundle)), size))}).encode()
 
 
 @dataclass(frozen=True)
@@ -52,9 +62,9 @@ class Load:
         path: str = "/predict",
     ) -> None:
         self._address, self._path, self._timeout_s = address, path, timeout_s
-        self._every_s = 1 / rps
+        self.rps = rps  # may be changed while it runs
         self._bodies = itertools.cycle(bodies)
-        self._turns = itertools.count()
+        self._next = 0.0
         self._lock = threading.Lock()
         self._ended = threading.Event()
         self._threads = [threading.Thread(target=self._work, name=f"load-{each}") for each in range(threads)]
@@ -65,7 +75,7 @@ class Load:
         self.late = 0  # sent more than a second after they were due, since no thread was free
 
     def __enter__(self) -> Self:
-        self._began = time.monotonic()
+        self._began = self._next = time.monotonic()
         for each in self._threads:
             each.start()
         return self
@@ -101,8 +111,8 @@ class Load:
     def _due(self) -> Iterator[tuple[float, bytes]]:
         while True:
             with self._lock:
-                turn, body = next(self._turns), next(self._bodies)
-            due = self._began + turn * self._every_s
+                due, body = self._next, next(self._bodies)
+                self._next += 1 / self.rps
             if self._ended.wait(max(0.0, due - time.monotonic())):
                 return
             yield due, body
@@ -134,6 +144,7 @@ class Load:
         if answer.status != 200:
             return f"status {answer.status}: {content[:80].decode(errors='replace')}", 0
         try:
-            return "", int(json.loads(content)["model_version"])
-        except (ValueError, KeyError, TypeError):
+            told = json.loads(content)
+            return "", int(told.get("predictions", [told])[0]["model_version"])
+        except (ValueError, LookupError, TypeError, AttributeError):
             return f"not an answer: {content[:80].decode(errors='replace')}", 0

@@ -36,7 +36,7 @@ def elsewhere(config: Config, model: ModelVersion, image: str) -> tuple[Manifest
 
     Who may call it is its ingress controller's business, whose place isn't known here.
     """
-    here = {"readiness_gate": None, "role_arn": None, "callers": None, "called": []}
+    here: dict[str, Any] = {"readiness_gate": None, "role_arn": None, "callers": None, "called": []}
     ingress = ("ingress-plain.yaml",) if config.deploy.kubernetes.host else ()
     return render(FOLDER, (*FILES, *ingress), values(config, model, image, namespace(config)) | here)
 

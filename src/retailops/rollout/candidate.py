@@ -24,11 +24,10 @@ def started(
     cluster: Cluster, site: Site, template: Mapping[str, Any], policies: Iterable[Mapping[str, Any]]
 ) -> Iterator[str]:
     """The name of its pod, which goes at the end whatever happened. Rejected when the namespace's quota is used up."""
-    for each in policies_for(policies, template, site):
-        cluster.apply(each)
-    pod = cluster.create(pod_of(template, site))
     try:
-        yield pod["metadata"]["name"]
+        for each in policies_for(policies, template, site):
+            cluster.apply(each)
+        yield cluster.create(pod_of(template, site))["metadata"]["name"]
     finally:
         remove(cluster, site)
 

@@ -117,7 +117,7 @@ class Revisions:
         """What serves: proved last; before anything was proved, whatever has ready pods."""
         ready = sorted((each for each in self.every if each.ready), key=lambda each: each.ready)
         proven = [each for each in self.proven if each.ready or each == self.current]
-        return (proven or ready or [None])[-1]
+        return next(reversed(proven or ready), None)
 
     def before(self, live: Revision | None) -> list[Revision]:
         """What served before `live`, the last at the end."""

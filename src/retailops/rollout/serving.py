@@ -107,7 +107,7 @@ class KubernetesServing:
         image = self._image(model)
         if not image:
             raise NotReady(
-                f"There is no image of version {model.version}.",
+                f"No image of version {model.version} was built.",
                 f"Run: retailops image build --version {model.version}, or name one by its digest in retail.yaml: "
                 "deploy.kubernetes.image.",
             )

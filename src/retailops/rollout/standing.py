@@ -160,9 +160,8 @@ def drift(cluster: Cluster, objects: Iterable[Object]) -> list[dict[str, str]]:
             continue
         for part in ("spec", "data"):
             for field in differences(live.get(part), would_be.get(part), f".{part}"):
-                found.append(
-                    {"object": str(ref), "field": field, "by": "", "what": "isn't as it would be deployed now"}
-                )
+                what = "isn't as it would be deployed now"
+                found.append({"object": str(ref), "field": field, "by": "", "what": what})
     return found
 
 

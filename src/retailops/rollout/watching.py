@@ -18,7 +18,9 @@ from retailops.rollout.site import Site
 from retailops.tools.kube import Cluster, Ref
 
 Object = dict[str, Any]
+_NOTHING_YET = -1_000_000
 _WORDS = 12  # last lines of a log
+_USUAL, _USUAL_S = ("probe", "gate", "node"), 10.0
 
 
 class Stuck(TargetFailed):
@@ -60,18 +62,17 @@ class Watching:
         def look() -> tuple[bool, int, list[Object]]:
             deployment = self._cluster.read(self._site.deployment)
             if deployment is None:
-                raise Stuck(
-                    "The Deployment was removed while it rolled out.", "Look who removes it, then deploy again."
-                )
+                raise Stuck("The Deployment was removed while it rolled out.", "Look who removes it.")
+            if deployment.get("status", {}).get("observedGeneration", 0) < deployment["metadata"]["generation"]:
+                return False, _NOTHING_YET, []  # its controller hasn't looked at it yet: the counts are the old ones
             newest[:] = self.pods_of(current_set(self._cluster, self._site, deployment))
             status, wanted = deployment.get("status", {}), max(least, deployment["spec"].get("replicas", 1))
             updated, available, whole = (
                 int(status.get(each) or 0) for each in ("updatedReplicas", "availableReplicas", "replicas")
             )
-            seen = status.get("observedGeneration", 0) >= deployment["metadata"]["generation"]
-            done = seen and whole == updated == available and updated >= wanted
+            done = whole == updated == available and updated >= wanted
             ready = sum(map(is_ready, newest))
-            self._progress.advance(ready, self._waits_for(newest, whole - updated if seen else 0))
+            self._progress.advance(ready, self._waits_for(newest, whole - updated))
             self._tell_refusals(deployment)
             return done, _marks(newest) + available - (whole - updated), newest
 
@@ -86,10 +87,10 @@ class Watching:
         return self._cluster.items("v1", "Pod", self._site.namespace, labels)
 
     def _until(self, look: Callable[[], tuple[bool, int, list[Object]]], who: str) -> None:
-        best, moved = -1_000_000, time.monotonic()
+        best, moved = _NOTHING_YET, time.monotonic()
         while True:
             done, marks, pods = look()
-            troubles = self._troubles(pods)
+            troubles = self._troubles(pods, time.monotonic() - moved)
             if done:
                 return
             if marks > best:
@@ -103,8 +104,11 @@ class Watching:
                 raise self._stuck(troubles[0] if troubles else None, f"{who} got no further{after}. ")
             time.sleep(self._patience.look_s)
 
-    def _troubles(self, pods: Iterable[Object]) -> list[Trouble]:
-        """Why the pods aren't ready, those that waiting doesn't help first."""
+    def _troubles(self, pods: Iterable[Object], stands: float) -> list[Trouble]:
+        """Why the pods aren't ready, those that waiting doesn't help first.
+
+        What every start goes through is told only when it has stood still for some seconds.
+        """
         found = []
         for pod in pods:
             name, now = name_of(pod), step(pod)
@@ -112,7 +116,8 @@ class Watching:
             problem = trouble(pod, events)
             if problem:
                 found.append(problem)
-            self._tell(name, problem.kind if problem else now, _said(pod, problem))
+            told = problem if problem and (problem.kind not in _USUAL or stands > _USUAL_S) else None
+            self._tell(name, told.kind if told else now, _said(pod, told))
         return sorted(found, key=lambda each: not each.hopeless)
 
     def _tell(self, name: str, kind: str, text: str) -> None:

@@ -10,6 +10,7 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
     """The ports over the workspace that `config` names. Nothing is made until something is written."""
     # Here, and not at the top: reading retail.yaml imports this folder's settings, and needs nothing else of it.
     from retailops.images.registry import RegistryImages
+    from retailops.targets.local import cluster
     from retailops.targets.local.cluster_jobs import ClusterJobs
     from retailops.targets.local.costs import LocalCosts
     from retailops.targets.local.doctor import LocalDoctor
@@ -26,15 +27,18 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
     workspace = Workspace(folder, config.project.name, config.folder)
     images = RegistryImages(config, folder / "images" / "docker.log")
     jobs = ClusterJobs(workspace, config, images) if config.etl.engine == "kubernetes" else LocalJobs(workspace)
-    serving = LocalServing(folder, config.deploy, config.gates, config.monitor)
-    infra = LocalInfra(workspace, jobs, serving)
+    models = LocalModels(workspace)
+    process = LocalServing(folder, config.deploy, config.gates, config.monitor)
+    on_cluster = config.deploy.engine == "kubernetes"
+    serving = cluster.serving(config, images, models) if on_cluster else process
+    infra = LocalInfra(workspace, jobs, process, cluster.removal(config))
     return Target(
         name="local",
         config=config,
         lake=LocalLake(workspace, config.etl.memory_mb, config.etl.threads),
         jobs=jobs,
         features=LocalFeatures(workspace, config.etl.threads, config.etl.memory_mb),
-        models=LocalModels(workspace),
+        models=models,
         images=images,
         serving=serving,
         watch=LocalWatch(folder / "serving" / "logs"),

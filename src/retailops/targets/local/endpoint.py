@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Self
 
 from retailops import files
-from retailops.errors import NotReady, UsageError
 from retailops.ports import Served
 from retailops.targets.local.processes import alive
 
@@ -16,21 +15,6 @@ NAME = "endpoint.json"
 ADDRESS = ("host", "port")  # of the settings, what a rollback leaves alone
 _KEPT = 20
 _DOTTED = {"retention_days": "monitor.retention_days"}  # the others are of the section deploy
-
-
-@dataclass(frozen=True)
-class Stint:
-    """A version's time as the live one, with all that it takes to have it again."""
-
-    version: int
-    bundle_hash: str
-    bundle: str
-    since: str  # ISO 8601, UTC
-    settings: Mapping[str, Any]
-    proof: Mapping[str, float]
-
-    def as_served(self) -> Served:
-        return Served(self.version, self.bundle_hash, self.since, dotted(self.settings))
 
 
 def dotted(settings: Mapping[str, Any]) -> dict[str, Any]:
@@ -55,7 +39,7 @@ class Record:
     proof: Mapping[str, float] = field(default_factory=dict)
     draining: list[int] = field(default_factory=list)  # the old server, which leaves by itself
     bundle: str = ""
-    before: list[dict[str, Any]] = field(default_factory=list)  # the stints before this one, oldest first
+    before: list[dict[str, Any]] = field(default_factory=list)  # what served, oldest first: Served
     returned: bool = False  # by a rollback
 
     @classmethod
@@ -71,28 +55,19 @@ class Record:
         return asdict(self)
 
     @property
-    def stints(self) -> list[Stint]:
-        """What served, oldest first, the live one last."""
-        own = {name: getattr(self, name) for name in Stint.__dataclass_fields__}
-        return [Stint(**each) for each in (*self.before, own)]
+    def served(self) -> Served:
+        """This one, as it is kept for a rollback."""
+        detail = {"bundle": self.bundle, **self.proof}
+        return Served(self.version, self.bundle_hash, self.since, dotted(self.settings), detail)
+
+    @property
+    def past(self) -> tuple[Served, ...]:
+        """What served before, oldest first."""
+        return tuple(Served(**each) for each in self.before)
 
     def ended(self) -> list[dict[str, Any]]:
-        """What `before` is for the server that comes after this one."""
-        return [asdict(each) for each in self.stints[-_KEPT:]]
-
-    def earlier(self, to: int | None) -> Stint:
-        """What a rollback brings back; see ports.Serving.roll_back."""
-        *past, own = self.stints
-        if to == own.version or (to is None and self.returned):
-            return own
-        for each in reversed(past):
-            if to in (None, each.version):
-                return each
-        if to is None:
-            what = f"Nothing served before version {own.version}, so there is nothing to go back to."
-            raise NotReady(what, "Deploy the version that you want: retailops deploy --version N")
-        known = ", ".join(str(number) for number in sorted({each.version for each in self.stints}))
-        raise UsageError(f"Version {to} never served here.", f"What did: {known}. Or: retailops deploy --version {to}")
+        """What `before` is for a server that comes after this one."""
+        return [asdict(each) for each in (*self.past, self.served)][-_KEPT:]
 
     @property
     def alive(self) -> bool:

@@ -18,13 +18,13 @@ import psutil
 from retailops import files
 from retailops.config.sections import Deploy, Gates, Monitor
 from retailops.errors import NotReady, TargetFailed, Unsupported
-from retailops.ports import Change, Endpoint, ModelVersion, Rendering
+from retailops.ports import Change, Endpoint, ModelVersion, Rendering, Served
 from retailops.progress import Progress
 from retailops.retail.predictor import Predictor
 from retailops.rollout.proof import Client, Speed, prove
 from retailops.targets.local import answers, processes
 from retailops.targets.local.candidate import Candidate
-from retailops.targets.local.endpoint import NAME, Record, Stint, dotted
+from retailops.targets.local.endpoint import NAME, Record, dotted
 from retailops.targets.local.wanted import Wanted
 
 _LEAVE_S = 5.0
@@ -59,13 +59,13 @@ class LocalServing:
     def roll_back(self, to: int | None, progress: Progress) -> Endpoint:
         """Serve again what served before; see ports.Serving. Whatever it raises, the live version goes on serving."""
         with self._alone("rollback"):
-            live = Record.read(self._folder)
-            if live is None:
+            live, endpoint = Record.read(self._folder), self.endpoint()
+            if live is None or endpoint is None:
                 raise NotReady("Nothing is deployed, so there is nothing to go back to.", "Run: retailops deploy")
-            stint = live.earlier(to)
-            progress.stage(f"checking the bundle of version {stint.version}")
-            predictor = _still_loads(stint, live)
-            return self._go_live(Wanted.again(stint, live), predictor, live, progress)
+            served = endpoint.earlier(to) or live.served
+            progress.stage(f"checking the bundle of version {served.version}")
+            predictor = _still_loads(served, live)
+            return self._go_live(Wanted.again(served, live), predictor, live, progress)
 
     @contextlib.contextmanager
     def _alone(self, what: str) -> Iterator[None]:
@@ -101,7 +101,7 @@ class LocalServing:
             record.since,
             {"bundle_hash": record.bundle_hash, **detail, "pid": record.pid, **record.proof},
             dotted(record.settings),
-            tuple(each.as_served() for each in record.stints[:-1]),
+            record.past,
             record.returned,
         )
 
@@ -207,17 +207,17 @@ class LocalServing:
         ]
 
 
-def _still_loads(stint: Stint, live: Record) -> Predictor:
+def _still_loads(served: Served, live: Record) -> Predictor:
     """The bundle that served then, whole and the same. NotReady when it isn't there any more, or was changed."""
+    folder = Path(served.detail["bundle"])
     stays = f"Version {live.version} stays. Restore the folder, or deploy a version: retailops deploy --version N"
     try:
-        predictor = Predictor.open(Path(stint.bundle), stint.version)
+        predictor = Predictor.open(folder, served.version)
     except TargetFailed as error:
-        raise NotReady(
-            f"Version {stint.version} served before and doesn't load any more. {error.what}", stays
-        ) from error
-    if predictor.bundle_hash != stint.bundle_hash:
-        what = f"Version {stint.version} isn't what served before: another bundle is in {stint.bundle}."
+        what = f"Version {served.version} served before and doesn't load any more. {error.what}"
+        raise NotReady(what, stays) from error
+    if predictor.bundle_hash != served.bundle_hash:
+        what = f"Version {served.version} isn't what served before: another bundle is in {folder}."
         raise NotReady(what, stays)
     return predictor
 

@@ -11,9 +11,9 @@ from typing import Any, Self
 
 from retailops.config.sections import Deploy, Monitor
 from retailops.errors import TargetFailed
-from retailops.ports import ModelVersion
+from retailops.ports import ModelVersion, Served
 from retailops.targets.local import processes
-from retailops.targets.local.endpoint import ADDRESS, Record, Stint
+from retailops.targets.local.endpoint import ADDRESS, Record
 
 _LIMITS = ("max_lines", "max_baskets", "max_body_kb", "body_timeout_s")
 
@@ -34,10 +34,11 @@ class Wanted:
         return cls(model.version, model.run.bundle, {**known, "retention_days": monitor.retention_days})
 
     @classmethod
-    def again(cls, stint: Stint, live: Record) -> Self:
+    def again(cls, served: Served, live: Record) -> Self:
         """A version as it was when it served, at the address where visitors are now."""
-        address = {name: live.settings[name] for name in ADDRESS if name in live.settings}
-        return cls(stint.version, Path(stint.bundle), {**stint.settings, **address}, returned=True)
+        settings = {name.rpartition(".")[2]: value for name, value in served.settings.items()}
+        address = {name: live.settings[name] for name in ADDRESS}
+        return cls(served.version, Path(served.detail["bundle"]), {**settings, **address}, returned=True)
 
     def arguments(self, folder: Path, logs: Path) -> list[str]:
         """Of `python -m retailops.serving`, with the endpoint in `folder`."""

@@ -81,7 +81,8 @@ class Cluster:
         found: list[dict[str, Any]] = []
         while True:
             page = self.wire.json("GET", ref.path, query, doing=f"list {_plural(kind)}", fine=404) or {}
-            found += page.get("items") or []
+            # A list says once what its items are; each of ours is an object by itself.
+            found += [{"apiVersion": api_version, "kind": kind, **each} for each in page.get("items") or []]
             query["continue"] = (page.get("metadata") or {}).get("continue")
             if not query["continue"]:
                 return found

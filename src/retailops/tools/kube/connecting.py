@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import base64
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,15 +14,21 @@ from retailops.errors import ConfigError, NotReady
 from retailops.tools.kube.cluster import Cluster
 from retailops.tools.kube.wire import Wire
 
+_FRESH_S = 300.0  # clouds take a token for a quarter of an hour at least
+
 
 @contextmanager
-def connect(endpoint: str, certificate: str, token: str) -> Iterator[Cluster]:
-    """The cluster behind `endpoint`; `certificate` is its CA in base64, as clouds hand it out. No call is made yet."""
+def connect(endpoint: str, certificate: str, token: str | Callable[[], str]) -> Iterator[Cluster]:
+    """The cluster behind `endpoint`; `certificate` is its CA in base64, as clouds hand it out. No call is made yet.
+
+    A `token` that is a call is made when it is needed, and again before it is too old: a rollout may take an hour.
+    """
     client = _library()
     with tempfile.TemporaryDirectory() as folder:
         configuration = client.Configuration()
         configuration.host = endpoint
-        configuration.api_key = {"authorization": f"Bearer {token}"}
+        configuration.refresh_api_key_hook = _Renewing(token)
+        configuration.api_key = {"authorization": ""}
         if certificate:
             authority = Path(folder) / "ca.crt"
             authority.write_bytes(base64.b64decode(certificate))
@@ -31,8 +38,8 @@ def connect(endpoint: str, certificate: str, token: str) -> Iterator[Cluster]:
 
 
 @contextmanager
-def connect_context(context: str) -> Iterator[Cluster]:
-    """The cluster of a context of the kubeconfig (KUBECONFIG, or ~/.kube/config). No call is made yet.
+def connect_context(context: str, kubeconfig: str | None = None) -> Iterator[Cluster]:
+    """The cluster of a context of the kubeconfig (None: KUBECONFIG, or ~/.kube/config). No call is made yet.
 
     ConfigError when there is no such context, or its credentials can't be had.
     """
@@ -43,7 +50,7 @@ def connect_context(context: str) -> Iterator[Cluster]:
     configuration = client.Configuration()
     load: Any = config.load_kube_config
     try:
-        load(context=context, client_configuration=configuration, persist_config=False)
+        load(kubeconfig, context=context, client_configuration=configuration, persist_config=False)
     except (ConfigException, OSError) as problem:
         raise ConfigError(
             f"deploy.kubernetes.context: the context {context!r} can't be used: {problem}",
@@ -51,6 +58,21 @@ def connect_context(context: str) -> Iterator[Cluster]:
         ) from problem
     with _opened(client, configuration) as found:
         yield found
+
+
+class _Renewing:
+    """What the client asks before each call."""
+
+    def __init__(self, token: str | Callable[[], str]) -> None:
+        self._token = token
+        self._made: float | None = None
+
+    def __call__(self, configuration: Any) -> None:
+        if self._made is not None and time.monotonic() - self._made < _FRESH_S:
+            return
+        token = self._token if isinstance(self._token, str) else self._token()
+        configuration.api_key = {"authorization": f"Bearer {token}"}
+        self._made = time.monotonic()
 
 
 @contextmanager
