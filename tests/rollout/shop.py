@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from retailops.targets.local.images import LocalImages
+
 from clusters import Cluster, Docker, Load, bodies
 from retailops import config as configuration
 from retailops import manifests, targets
@@ -20,7 +22,6 @@ from retailops.retail.bundle import Bundle
 from retailops.rollout.change import Steps
 from retailops.rollout.serving import KubernetesServing
 from retailops.rollout.site import Site
-from retailops.targets.local.images import LocalImages
 from retailops.tools import kube
 
 # What tests make shorter than it is for users: the balancer of a test cluster learns within a second that a pod leaves.
