@@ -26,12 +26,7 @@ def kitchen(docker: Docker, registry: str, tmp_path_factory: pytest.TempPathFact
 
 @pytest.fixture(scope="session")
 def images(kitchen: Kitchen, models: dict[int, ModelVersion]) -> dict[int, str]:
-    return {
-        v: kitchen.spoilt(
-            "127.0.0.1:15000/rollout-base:1", f"quick-{v}", "COPY bundle /bundle", {"bundle": m.run.bundle}
-        )
-        for v, m in models.items()
-    }  # TEMP
+    return {version: kitchen.built(model) for version, model in models.items()}
 
 
 @pytest.fixture(scope="module")

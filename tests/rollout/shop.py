@@ -13,13 +13,13 @@ from retailops import config as configuration
 from retailops import manifests, targets
 from retailops.config import Config
 from retailops.errors import Unsupported
+from retailops.images.registry import RegistryImages
 from retailops.ports import Image, ModelVersion, Run
 from retailops.progress import Progress, Silent
 from retailops.retail.bundle import Bundle
 from retailops.rollout.change import Steps
 from retailops.rollout.serving import KubernetesServing
 from retailops.rollout.site import Site
-from retailops.targets.local.images import LocalImages
 from retailops.tools import kube
 
 # What tests make shorter than it is for users: the balancer of a test cluster learns within a second that a pod leaves.
@@ -178,7 +178,7 @@ class Kitchen:
             overrides={"deploy.kubernetes.registry": self._repository},
             environ={},
         )
-        return LocalImages(config, self._folder / "docker.log").build(model, Silent()).reference
+        return RegistryImages(config, self._folder / "docker.log").build(model, Silent()).reference
 
     def spoilt(self, image: str, name: str, lines: str, files: Mapping[str, Path] | None = None) -> str:
         """The image with further lines of a Dockerfile."""
