@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import shares
-from clusters import Cluster, Docker, ServingImage, registry_at
+from clusters import Cluster, Docker, Kubelet, ServingImage, registry_at
 from retailops.progress import Silent
 from retailops.retail.dataset import Dataset
 
@@ -106,6 +106,13 @@ def cluster() -> Iterator[Cluster]:
     found = Cluster(named, services)
     with found.api:
         yield found
+
+
+@pytest.fixture(scope="session")
+def logs(cluster: Cluster) -> Iterator[None]:
+    """Logs of pods can be read, also where nodes are stand-ins without a kubelet."""
+    with Kubelet(cluster):
+        yield
 
 
 @pytest.fixture(scope="session")

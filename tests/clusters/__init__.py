@@ -34,6 +34,7 @@ In a test:
 from clusters.aging import aged
 from clusters.cluster import Answer, Cluster, until
 from clusters.engine import Docker, ServingImage, registry_at
+from clusters.kubelet import Kubelet
 from clusters.load import Failure, Load, baskets, batch, bodies
 
 __all__ = [
@@ -41,6 +42,7 @@ __all__ = [
     "Cluster",
     "Docker",
     "Failure",
+    "Kubelet",
     "Load",
     "ServingImage",
     "aged",

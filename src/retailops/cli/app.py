@@ -20,7 +20,7 @@ from retailops.errors import Interrupted, RetailOpsError, UsageError
 SECTIONS: dict[str, tuple[str, ...]] = {
     "The whole life": ("run", "park", "wake", "teardown"),
     "Set up": ("init", "config", "doctor", "infra", "data"),
-    "Step by step": ("etl", "train", "tune", "register", "models", "image", "deploy"),
+    "Step by step": ("etl", "train", "tune", "register", "models", "image", "deploy", "rollback"),
     "Use": ("predict", "serve"),
     "Watch": ("status", "monitor", "logs", "features", "cost"),
 }

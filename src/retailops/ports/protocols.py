@@ -117,9 +117,12 @@ class Serving(Protocol):
         """
 
     def roll_back(self, to: int | None, progress: Progress) -> Endpoint:
-        """Serve again what served before: its model, its features and the configuration that it had then.
+        """Serve again what served before, with the settings that it had then, proved and swapped as by `roll_out`.
 
-        None is the version before the live one. NotReady when there is none, or it no longer loads: nothing changed.
+        None undoes the last roll-out; `to` is the last time that this version served. Done already: it is proved again
+        and kept, so a command that is repeated goes neither further back nor forth. The address stays the live one's.
+        NotReady when nothing served before, or what did no longer loads; UsageError for a version that never served.
+        Whatever fails, the live version keeps serving.
         """
 
     def rendering(self) -> Rendering:

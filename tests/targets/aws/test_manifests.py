@@ -14,8 +14,9 @@ import kubernetes_validate
 import pytest
 
 from broken_manifests import BROKEN, Broken, page
+from retailops import manifests
 from retailops.config import Config
-from retailops.errors import ConfigError, NotReady
+from retailops.errors import ConfigError
 from retailops.manifests import PRE_STOP_S, Objects, proved
 from retailops.manifests.objects import dig
 from retailops.ports import Manifest
@@ -118,17 +119,11 @@ def test_what_is_rendered_has_passed_the_lint(configured: Configured) -> None:
     session = Session(configured(written()))
     session.__dict__["account"] = "1234"  # so that the role's ARN is none
     with pytest.raises(ConfigError, match="IRSA role"):
-        workload.rendered(session, MODEL)
+        workload.rendered(session, MODEL, IMAGE)
 
 
 def test_an_object_that_is_there_twice_is_told(secure: list[Mapping[str, Any]]) -> None:
     assert "twice" in lint([*secure, secure[0]])
-
-
-def test_an_image_that_nobody_named_is_asked_for(configured: Configured) -> None:
-    with pytest.raises(NotReady, match="No image") as caught:
-        rendered(configured(""))
-    assert "deploy.kubernetes.image" in caught.value.fix
 
 
 def test_elsewhere_nothing_of_aws_is_left(configured: Configured) -> None:
@@ -199,7 +194,7 @@ def test_a_changed_limit_makes_another_config_map_and_so_another_pod(configured:
 
 
 def test_every_template_is_rendered_and_reads_as_yaml_of_its_own() -> None:
-    used = {*workload._FILES, "ingress.yaml", "ingress-plain.yaml"}
+    used = {*manifests.FILES, "ingress.yaml", "ingress-plain.yaml"}
     assert {path.name for path in TEMPLATES.glob("*.yaml")} == used
 
 
