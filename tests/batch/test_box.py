@@ -32,6 +32,8 @@ def test_all_of_it_gets_there_is_worked_on_and_comes_back(
     box: Callable[..., Box], source: Path, tmp_path: Path, told: Told
 ) -> None:
     pod, output = box(toy("fine")), tmp_path / "out"
+    (output / "gold").mkdir(parents=True)
+    (output / "gold" / "stray.txt").write_text("of an attempt before")
     carriage = Carriage(TOKEN, {"source": source}, output)
     carriage.attend(pod.space, "pod", told)
     there = pod.data / "input" / "source"
@@ -43,6 +45,7 @@ def test_all_of_it_gets_there_is_worked_on_and_comes_back(
     assert carriage.taken and pod.process.wait(30) == 0
     assert json.loads((output / "result.json").read_text()) == {"dataset": "toy"}
     assert (output / "gold" / "part.txt").read_text() == "gold of ['source']"
+    assert not (output / "gold" / "stray.txt").exists()
     assert told.stages[0] == "Bringing the rows to the cluster" and told.stages[-1] == "Fetching what came out"
 
 
