@@ -65,6 +65,29 @@ def test_what_was_cut_off_goes_on_and_a_lost_answer_changes_nothing(
     assert carriage.taken and pod.process.wait(30) == 0
 
 
+def test_a_pod_that_takes_over_on_the_same_volume_is_not_carried_to_again_and_leaves_nothing_there(
+    box: Callable[..., Box], source: Path, tmp_path: Path, told: Told
+) -> None:
+    dying = box(toy("wait"))
+    carriage = Carriage(TOKEN, {"source": source}, tmp_path / "out")
+    carriage.attend(dying.space, "pod", told)
+    dying.until((dying.data / "output" / "manifest.json").is_file)
+    dying.end()
+    (dying.data / "input" / "source" / "big.csv").write_bytes(b"damaged since")
+    heir = box(toy("fine"))
+    heir.data.rmdir()
+    heir.data.symlink_to(dying.data, target_is_directory=True)
+    (heir.data / "output" / "half.txt").write_text("of the pod before")
+    told.done.clear()
+    carriage.attend(heir.space, "pod", told)
+    assert told.done[-1] == (source / "big.csv").stat().st_size, "the damaged one alone"
+    heir.until(lambda: heir.ask("GET", "state")[1]["at"] == "done")
+    carriage.attend(heir.space, "pod", told)
+    assert carriage.taken and heir.process.wait(30) == 0
+    assert not (tmp_path / "out" / "half.txt").exists()
+    assert not [path for path in heir.data.rglob("*") if path.parts[-1] in ("input", "output")]
+
+
 def test_a_pod_that_is_gone_in_the_middle_is_no_error_of_the_carriage(
     box: Callable[..., Box], source: Path, tmp_path: Path, told: Told
 ) -> None:
