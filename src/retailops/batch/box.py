@@ -19,7 +19,6 @@ import argparse
 import hashlib
 import hmac
 import json
-import shutil
 import sys
 import threading
 from collections.abc import Sequence
@@ -65,11 +64,6 @@ class Box:
             self.at = "working"
             self.full.set()
         return wrong
-
-    def clear(self, *names: str) -> None:
-        """Nothing of it stays; on a volume it would outlive the Job."""
-        for name in names:
-            shutil.rmtree(self.folder / name, ignore_errors=True)
 
     def listing(self, name: str) -> dict[str, list[Any]]:
         root = self.folder / name
@@ -176,14 +170,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         box.full.wait()
-        box.clear("output")
+        inside.clear(box.folder, "output")
         inputs = {path.name: path for path in sorted((box.folder / "input").iterdir())}
         box.code = inside.work(given.worker, given.kind, inputs, box.folder / "output", given.parameters)
         inside.end_on_sigterm()
         if box.code in (0, GATE_FAILED):
             box.at = "done"
             box.empty.wait(None if box.code == 0 else _HELD_S)
-            box.clear("input", "output")
+            inside.clear(box.folder, "input", "output")
     finally:
         server.shutdown()
     return box.code

@@ -81,12 +81,10 @@ def _values(config: Config, order: Order, token: str) -> dict[str, Any]:
 
 def _volumes(order: Order, disk: str, token: str, claim: str) -> list[tuple[str, str, dict[str, Any], dict[str, Any]]]:
     """Name, place in the container, how it is mounted, what it is."""
-    on_claim = {"persistentVolumeClaim": {"claimName": claim}}
+    on_claim, on_node = {"persistentVolumeClaim": {"claimName": claim}}, {"emptyDir": {"sizeLimit": disk}}
     found: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
         # A folder of its own: others may use the claim too, and the pod that takes over finds what was brought.
-        ("data", DATA, {"subPath": order.name}, on_claim)
-        if claim
-        else ("data", DATA, {}, {"emptyDir": {"sizeLimit": disk}}),
+        ("data", DATA, {"subPath": order.name}, on_claim) if claim else ("data", DATA, {}, on_node),
         ("tmp", SCRATCH, {}, {"emptyDir": {"sizeLimit": "64Mi"}}),
     ]
     if token:
