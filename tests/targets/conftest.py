@@ -104,6 +104,7 @@ ABSENT = {
     "local": {},
     "aws": {
         "test_contract_infra": "Terraform takes minutes there: aws/test_stack.py has its whole life",
+        "test_contract_serving": "it takes a cluster: tests/rollout has it on a real one",
         "test_contract_watch": "this version has no monitoring on aws",
     },
 }
@@ -154,6 +155,16 @@ def target(request: pytest.FixtureRequest, project: Path) -> Target:
         found.jobs._patience = Patience(look=0.05)
         found.jobs._session.__dict__["_boto"] = request.getfixturevalue("loaded")
     return found
+
+
+@pytest.fixture
+def reopen(target: Target, project: Path) -> Callable[[str], Target]:
+    """The same target and project, with another retail.yaml."""
+
+    def opened(text: str) -> Target:
+        return targets.open_target(load(project, f"target: {target.name}\n{text}"))
+
+    return opened
 
 
 @pytest.fixture

@@ -30,6 +30,8 @@ def found(
     endpoint: Endpoint, versions: Sequence[ModelVersion], published: Sequence[Publication], config: Config
 ) -> list[Finding]:
     """Everything that isn't as a reader of registry, store and file would think."""
+    if not endpoint.version:  # nobody could be asked: what is live isn't known, and so not how it differs
+        return [Finding("endpoint", "failed", f"What is live can't be told: {endpoint.detail.get('why', '')}", "")]
     model = next((each for each in versions if each.version == endpoint.version), None)
     every = [
         _answers(endpoint),
@@ -38,8 +40,9 @@ def found(
         _newer(endpoint, versions, config),
         _features(endpoint, model, published),
         _settings(endpoint, config),
+        _under_way(endpoint),
     ]
-    return [each for each in every if each is not None]
+    return [each for each in every if each is not None] + _pods(endpoint) + _changed_by_others(endpoint)
 
 
 def _answers(endpoint: Endpoint) -> Finding | None:
@@ -55,7 +58,7 @@ def _bundle(endpoint: Endpoint, model: ModelVersion | None) -> Finding | None:
     if model is None:
         what = f"Version {endpoint.version} is live, and the registry has no such version."
         return Finding("registry", "failed", what, "retailops models list; then retailops deploy --version N")
-    if served is None or served == model.run.bundle_hash:
+    if not served or served == model.run.bundle_hash:
         return None
     what = (
         f"What serves as version {endpoint.version} is the bundle {served[:12]}, "
@@ -105,3 +108,35 @@ def _settings(endpoint: Endpoint, config: Config) -> Finding | None:
     each = ", ".join(f"{key} is {value['live']}, there {value['file']}" for key, value in unlike.items())
     what = f"Live isn't as {config.path.name} says: {each}."
     return Finding("settings", "warning", what, f"retailops deploy --version {endpoint.version}")
+
+
+def _under_way(endpoint: Endpoint) -> Finding | None:
+    rolling = endpoint.detail.get("rolling")
+    if not rolling:
+        return None
+    what = f"Version {rolling['to']} is taking the place of version {rolling['from']}, or was left half-way."
+    return Finding(
+        "rollout",
+        "warning",
+        what,
+        f"wait for the command that does it, or retailops deploy --version {endpoint.version}",
+    )
+
+
+def _pods(endpoint: Endpoint) -> list[Finding]:
+    """Pods that aren't ready and say why."""
+    return [
+        Finding("pod", "warning", f"The pod {pod['pod']} isn't ready: {pod['trouble']}", "retailops logs")
+        for pod in endpoint.detail.get("pods") or ()
+        if pod["trouble"]
+    ]
+
+
+def _changed_by_others(endpoint: Endpoint) -> list[Finding]:
+    """An object of the cluster that isn't as retailops put it there, with all fields in which it isn't."""
+    objects: dict[str, list[str]] = {}
+    for each in endpoint.detail.get("drift") or ():
+        who = f" by {each['by']}" if each["by"] else ""
+        objects.setdefault(each["object"], []).append(f"{each['field']} {each['what']}{who}".strip())
+    fix = f"retailops deploy --version {endpoint.version}"
+    return [Finding("cluster", "warning", f"{name}: {'; '.join(whats)}.", fix) for name, whats in objects.items()]

@@ -93,7 +93,7 @@ def follow(target: Target, model: ModelVersion, progress: Progress) -> Followed:
         return Followed(None)
     except RetailOpsError as error:
         what = f"Version {model.version} serves, and the store has other product features than it: {error.what}"
-        return Followed(None, TargetFailed(what, f"{error.fix} Then run the same command again: it goes on from here."))
+        return Followed(None, TargetFailed(what, f"{error.fix} The same command again goes on from here."))
 
 
 def _live_products(target: Target) -> str | None:

@@ -58,10 +58,12 @@ class LocalServing:
 
     def roll_back(self, to: int | None, progress: Progress) -> Endpoint:
         """Serve again what served before; see ports.Serving. Whatever it raises, the live version goes on serving."""
+        if Record.read(self._folder) is None:  # before anything is made in a folder that needn't be ours yet
+            raise _nothing()
         with self._alone("rollback"):
             live, endpoint = Record.read(self._folder), self.endpoint()
             if live is None or endpoint is None:
-                raise NotReady("Nothing is deployed, so there is nothing to go back to.", "Run: retailops deploy")
+                raise _nothing()
             served = endpoint.earlier(to) or live.served
             progress.stage(f"checking the bundle of version {served.version}")
             predictor = _still_loads(served, live)
@@ -205,6 +207,10 @@ class LocalServing:
             Change("left", "process", f"server of version {processes.version_of(each)}", f"process {each.pid}")
             for each in processes.servers_of(self._folder.parent)
         ]
+
+
+def _nothing() -> NotReady:
+    return NotReady("Nothing is deployed, so there is nothing to go back to.", "Run: retailops deploy")
 
 
 def _still_loads(served: Served, live: Record) -> Predictor:
