@@ -210,3 +210,16 @@ def test_the_bill_of_materials_knows_debians_packages(tmp_path: Path) -> None:
     )
     (found,) = inventory._debian(status)
     assert found["purl"] == "pkg:deb/debian/libc6@2.36-9%2Bdeb12u10?arch=amd64"
+
+
+@pytest.mark.parametrize("name", ["serving", "worker"])
+def test_hadolint_finds_nothing_in_a_dockerfile(name: str, tmp_path: Path) -> None:
+    hadolint = Path(sys.executable).with_name("hadolint")
+    text = (ROOT / "templates" / "docker" / f"{name}.Dockerfile").read_text()
+    (tmp_path / "Dockerfile").write_text(text + "RUN cd /tmp && sudo pip install numpy\n")
+    faulty = subprocess.run([hadolint, tmp_path / "Dockerfile"], capture_output=True, text=True)
+    assert faulty.returncode == 1 and "DL3004" in faulty.stdout, "it would say nothing of anything"
+    found = subprocess.run(
+        [hadolint, ROOT / "templates" / "docker" / f"{name}.Dockerfile"], capture_output=True, text=True
+    )
+    assert (found.returncode, found.stdout) == (0, "")

@@ -140,7 +140,8 @@ def last(session: Session, model: ModelVersion | None) -> dict[str, Any] | None:
     """What ECR says of the image that was pushed last for a version, None: for jobs of this retailops."""
     begin = f"{alias(model)}-"
     found = [each for each in _details(session) if any(tag.startswith(begin) for tag in each.get("imageTags", []))]
-    return sorted(found, key=lambda each: each["imagePushedAt"])[-1] if found else None
+    found.reverse()  # of two in one second, the one told last
+    return max(found, key=lambda each: each["imagePushedAt"], default=None)
 
 
 def for_jobs(session: Session) -> str:
