@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pods import TOKEN, Box, Told, sha256, toy
+from retailops.batch import box as box_module
 from retailops.batch.agreed import BLOCK
 from retailops.batch.carriage import Carriage
 from retailops.errors import TargetFailed
@@ -104,7 +105,9 @@ def test_what_was_refused_is_shown_too_and_the_pod_ends_by_the_verdict(
     carriage.attend(pod.space, "pod", told)
     pod.until(lambda: pod.ask("GET", "state")[1]["at"] == "done")
     carriage.attend(pod.space, "pod", told)
-    assert not carriage.taken and pod.process.wait(30) == 4
+    while pod.process.poll() is None:  # looks go on while it ends
+        carriage.attend(pod.space, "pod", told)
+    assert not carriage.taken and pod.process.returncode == 4
     assert (output / "quarantine" / "part.txt").is_file() and not (output / "result.json").exists()
 
 
@@ -143,6 +146,26 @@ def test_a_block_that_is_not_what_was_sent_is_not_taken_and_work_waits_for_the_w
     assert pod.ask("GET", "output")[0] == 404, "nothing is there before it is done"
     assert pod.ask("PUT", "input/source/a", b"y", X_Offset="1", X_Sha256=sha256(b"y"))[0] == 200
     assert pod.ask("POST", "work", json.dumps({"source/a": sha256(b"xy")}).encode())[0] == 200
+
+
+def test_the_same_rows_under_another_name_are_not_worked_on_twice(box: Callable[..., Box]) -> None:
+    pod = box(toy("wait"))
+    for name in ("of another command.csv", "a.csv"):
+        assert pod.ask("PUT", f"input/source/{name}", b"x", X_Sha256=sha256(b"x"))[0] == 200
+    assert pod.ask("POST", "work", json.dumps({"source/a.csv": sha256(b"x")}).encode())[0] == 200
+    assert [path.name for path in (pod.data / "input" / "source").iterdir()] == ["a.csv"]
+
+
+def test_what_was_taken_is_not_shown_by_halves(tmp_path: Path) -> None:
+    """A look while the pod clears up would take what is left for all of it."""
+    held = box_module.Box(tmp_path, TOKEN)
+    (tmp_path / "output").mkdir()
+    (tmp_path / "output" / "result.json").write_text("{}")
+    assert held.output() is None
+    held.at = "done"
+    assert held.output() == {"result.json": [2, sha256(b"{}")]}
+    held.clear()
+    assert held.at == "taken" and held.output() is None and not (tmp_path / "output").exists()
 
 
 def test_a_pod_that_is_told_to_go_goes(box: Callable[..., Box], source: Path, tmp_path: Path, told: Told) -> None:

@@ -2,7 +2,7 @@
 
     python -m retailops.batch.box etl --token FILE --data DIR [--port N] [--parameters JSON] [--worker JSON]
 
-GET  state                {"at": "waiting" | "working" | "done", "code": exit code of the work}
+GET  state                {"at": "waiting" | "working" | "done" | "taken", "code": exit code of the work}
 GET  input                {"NAME/PATH": [bytes, sha256]} of what is here: a volume may have outlived a pod before
 PUT  input/NAME/PATH      a block of an input; X-Offset says where it belongs, X-Sha256 what it is
 POST work                 {"NAME/PATH": sha256}: all of it is here; 409 with the names of those that aren't
@@ -40,6 +40,7 @@ class Box:
         self.folder, self._token = folder, token
         self.full, self.empty = threading.Event(), threading.Event()
         self.at, self.code = "waiting", 0
+        self._turn = threading.Lock()
 
     def knows(self, token: str) -> bool:
         return hmac.compare_digest(token.encode(), self._token.encode())
@@ -57,13 +58,28 @@ class Box:
             file.write(data)
 
     def missing(self, wanted: dict[str, str]) -> list[str]:
-        """Names of inputs that aren't here as they should be; when none are, work begins."""
+        """Names of inputs that aren't here as they should be; when none are, work begins, on these alone."""
         paths = {name: self.path("input", name) for name in wanted}
         wrong = [name for name, path in paths.items() if path is None or _sha256(path) != wanted[name]]
-        if not wrong and not self.full.is_set():
-            self.at = "working"
-            self.full.set()
+        with self._turn:
+            if not wrong and self.at == "waiting":
+                self.at = "working"
+                for path in (self.folder / "input").rglob("*"):  # the same rows under other names would count twice
+                    if path.is_file() and path not in paths.values():
+                        path.unlink()
+                self.full.set()
         return wrong
+
+    def output(self) -> dict[str, list[Any]] | None:
+        """None when it isn't there yet, or not any more: a listing is whole."""
+        with self._turn:
+            return self.listing("output") if self.at == "done" else None
+
+    def clear(self) -> None:
+        """On a volume it would outlive the Job."""
+        with self._turn:
+            self.at = "taken"
+            inside.clear(self.folder, "input", "output")
 
     def listing(self, name: str) -> dict[str, list[Any]]:
         root = self.folder / name
@@ -105,8 +121,10 @@ class Answerer(BaseHTTPRequestHandler):
     def _get(self, path: str, body: bytes) -> None:
         if path == "state":
             self._tell(200, {"at": self.box.at, "code": self.box.code})
-        elif path == "input" or (path == "output" and self.box.at == "done"):
+        elif path == "input":
             self._tell(200, self.box.listing(path))
+        elif path == "output" and (listing := self.box.output()) is not None:
+            self._tell(200, listing)
         elif self.box.at == "done" and (found := self.box.path(*self._parts(path))) and found.is_file():
             with found.open("rb") as file:
                 file.seek(self._offset)
@@ -177,7 +195,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if box.code in (0, GATE_FAILED):
             box.at = "done"
             box.empty.wait(None if box.code == 0 else _HELD_S)
-            inside.clear(box.folder, "input", "output")
+            box.clear()
     finally:
         server.shutdown()
     return box.code
