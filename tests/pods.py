@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import http.client
 import json
+import os
+import shutil
 import socket
 import subprocess
 import sys
@@ -13,7 +15,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from clusters import Docker
+from retailops import config as configuration
+from retailops import targets
+from retailops.images.registry import RegistryImages
 from retailops.ports import Image, ModelVersion
+from retailops.progress import Silent
 
 TOY = Path(__file__).parent / "batch" / "retailops_toy_etl.py"
 TOKEN = "a token"
@@ -107,6 +114,26 @@ class Box:
     def end(self) -> None:
         self.process.kill()
         self.process.wait()
+
+
+def worker_image_of(docker: Docker, registry: str, context: Path) -> str:
+    """The image of jobs, with a toy worker besides, by digest; minutes, unless the registry has it of this very code.
+
+    RETAILOPS_TEST_WORKER names one to take instead, whatever code is in it. `context` is an empty folder.
+    """
+    base = os.environ.get("RETAILOPS_TEST_WORKER", "")
+    if not base:
+        settings = {"kubernetes": {"registry": f"{registry}/job-test-worker"}}
+        (context / "retail.yaml").write_text(json.dumps({"version": 1, "deploy": settings}))
+        found = configuration.load(
+            context / "retail.yaml", targets=targets.settings(), algorithms=["xgboost"], environ={}
+        )
+        base = RegistryImages(found, context / "log").build(None, Silent()).reference
+    shutil.copyfile(TOY, context / "toy.py")
+    (context / "Dockerfile").write_text(f"FROM {base}\nCOPY toy.py /toy.py\n")
+    name = f"{registry}/job-test-toy:1"
+    docker.run("build", "--quiet", "--tag", name, context)
+    return docker.push(name)
 
 
 def toy(act: str) -> str:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,12 +10,10 @@ from typing import Any
 import pytest
 
 from clusters import Docker
-from pods import TOY, Box, Told
+from pods import Box, Told, worker_image_of
 from retailops import config as configuration
 from retailops import targets
 from retailops.config import Config
-from retailops.images.registry import RegistryImages
-from retailops.progress import Silent
 
 
 @pytest.fixture
@@ -55,21 +51,5 @@ def box(tmp_path: Path) -> Iterator[Callable[..., Box]]:
 
 @pytest.fixture(scope="session")
 def worker_image(docker: Docker, registry: str, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The image of jobs, with a toy worker besides, by digest; minutes, unless the registry has it of this very code.
-
-    RETAILOPS_TEST_WORKER names one to take instead, whatever code is in it.
-    """
-    context = tmp_path_factory.mktemp("image")
-    base = os.environ.get("RETAILOPS_TEST_WORKER", "")
-    if not base:
-        settings = {"kubernetes": {"registry": f"{registry}/job-test-worker"}}
-        (context / "retail.yaml").write_text(json.dumps({"version": 1, "deploy": settings}))
-        found = configuration.load(
-            context / "retail.yaml", targets=targets.settings(), algorithms=["xgboost"], environ={}
-        )
-        base = RegistryImages(found, context / "log").build(None, Silent()).reference
-    shutil.copyfile(TOY, context / "toy.py")
-    (context / "Dockerfile").write_text(f"FROM {base}\nCOPY toy.py /toy.py\n")
-    name = f"{registry}/job-test-toy:1"
-    docker.run("build", "--quiet", "--tag", name, context)
-    return docker.push(name)
+    """The image of jobs, with a toy worker besides, by digest."""
+    return worker_image_of(docker, registry, tmp_path_factory.mktemp("image"))

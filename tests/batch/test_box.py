@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from pods import TOKEN, Box, Told, sha256, toy
+from retailops.batch import box as box_module
 from retailops.batch.agreed import BLOCK
 from retailops.batch.carriage import Carriage
 from retailops.errors import TargetFailed
@@ -32,6 +33,8 @@ def test_all_of_it_gets_there_is_worked_on_and_comes_back(
     box: Callable[..., Box], source: Path, tmp_path: Path, told: Told
 ) -> None:
     pod, output = box(toy("fine")), tmp_path / "out"
+    (output / "gold").mkdir(parents=True)
+    (output / "gold" / "stray.txt").write_text("of an attempt before")
     carriage = Carriage(TOKEN, {"source": source}, output)
     carriage.attend(pod.space, "pod", told)
     there = pod.data / "input" / "source"
@@ -43,6 +46,7 @@ def test_all_of_it_gets_there_is_worked_on_and_comes_back(
     assert carriage.taken and pod.process.wait(30) == 0
     assert json.loads((output / "result.json").read_text()) == {"dataset": "toy"}
     assert (output / "gold" / "part.txt").read_text() == "gold of ['source']"
+    assert not (output / "gold" / "stray.txt").exists()
     assert told.stages[0] == "Bringing the rows to the cluster" and told.stages[-1] == "Fetching what came out"
 
 
@@ -62,6 +66,29 @@ def test_what_was_cut_off_goes_on_and_a_lost_answer_changes_nothing(
     assert carriage.taken and pod.process.wait(30) == 0
 
 
+def test_a_pod_that_takes_over_on_the_same_volume_is_not_carried_to_again_and_leaves_nothing_there(
+    box: Callable[..., Box], source: Path, tmp_path: Path, told: Told
+) -> None:
+    dying = box(toy("wait"))
+    carriage = Carriage(TOKEN, {"source": source}, tmp_path / "out")
+    carriage.attend(dying.space, "pod", told)
+    dying.until((dying.data / "output" / "manifest.json").is_file)
+    dying.end()
+    (dying.data / "input" / "source" / "big.csv").write_bytes(b"damaged since")
+    heir = box(toy("fine"))
+    heir.data.rmdir()
+    heir.data.symlink_to(dying.data, target_is_directory=True)
+    (heir.data / "output" / "half.txt").write_text("of the pod before")
+    told.done.clear()
+    carriage.attend(heir.space, "pod", told)
+    assert told.done[-1] == (source / "big.csv").stat().st_size, "the damaged one alone"
+    heir.until(lambda: heir.ask("GET", "state")[1]["at"] == "done")
+    carriage.attend(heir.space, "pod", told)
+    assert carriage.taken and heir.process.wait(30) == 0
+    assert not (tmp_path / "out" / "half.txt").exists()
+    assert not [path for path in heir.data.rglob("*") if path.parts[-1] in ("input", "output")]
+
+
 def test_a_pod_that_is_gone_in_the_middle_is_no_error_of_the_carriage(
     box: Callable[..., Box], source: Path, tmp_path: Path, told: Told
 ) -> None:
@@ -78,7 +105,9 @@ def test_what_was_refused_is_shown_too_and_the_pod_ends_by_the_verdict(
     carriage.attend(pod.space, "pod", told)
     pod.until(lambda: pod.ask("GET", "state")[1]["at"] == "done")
     carriage.attend(pod.space, "pod", told)
-    assert not carriage.taken and pod.process.wait(30) == 4
+    while pod.process.poll() is None:  # looks go on while it ends
+        carriage.attend(pod.space, "pod", told)
+    assert not carriage.taken and pod.process.returncode == 4
     assert (output / "quarantine" / "part.txt").is_file() and not (output / "result.json").exists()
 
 
@@ -117,6 +146,26 @@ def test_a_block_that_is_not_what_was_sent_is_not_taken_and_work_waits_for_the_w
     assert pod.ask("GET", "output")[0] == 404, "nothing is there before it is done"
     assert pod.ask("PUT", "input/source/a", b"y", X_Offset="1", X_Sha256=sha256(b"y"))[0] == 200
     assert pod.ask("POST", "work", json.dumps({"source/a": sha256(b"xy")}).encode())[0] == 200
+
+
+def test_the_same_rows_under_another_name_are_not_worked_on_twice(box: Callable[..., Box]) -> None:
+    pod = box(toy("wait"))
+    for name in ("of another command.csv", "a.csv"):
+        assert pod.ask("PUT", f"input/source/{name}", b"x", X_Sha256=sha256(b"x"))[0] == 200
+    assert pod.ask("POST", "work", json.dumps({"source/a.csv": sha256(b"x")}).encode())[0] == 200
+    assert [path.name for path in (pod.data / "input" / "source").iterdir()] == ["a.csv"]
+
+
+def test_what_was_taken_is_not_shown_by_halves(tmp_path: Path) -> None:
+    """A look while the pod clears up would take what is left for all of it."""
+    held = box_module.Box(tmp_path, TOKEN)
+    (tmp_path / "output").mkdir()
+    (tmp_path / "output" / "result.json").write_text("{}")
+    assert held.output() is None
+    held.at = "done"
+    assert held.output() == {"result.json": [2, sha256(b"{}")]}
+    held.clear()
+    assert held.at == "taken" and held.output() is None and not (tmp_path / "output").exists()
 
 
 def test_a_pod_that_is_told_to_go_goes(box: Callable[..., Box], source: Path, tmp_path: Path, told: Told) -> None:

@@ -113,6 +113,17 @@ def test_it_is_bounded_in_all_it_takes_and_ends_by_itself(request: pytest.Fixtur
     assert pod["restartPolicy"] == "Never"
 
 
+@pytest.mark.parametrize("version", VERSIONS)
+def test_a_claim_takes_the_place_of_the_node_s_disk(configured: Callable[..., Config], version: str) -> None:
+    found = objects(configured(volume_claim="rows"), on_eks(), "")
+    job = of(found, "Job")
+    pod = job["spec"]["template"]["spec"]
+    assert {"name": "data", "persistentVolumeClaim": {"claimName": "rows"}} in pod["volumes"]
+    assert {"name": "data", "mountPath": "/data", "subPath": "shop-etl-k1"} in pod["containers"][0]["volumeMounts"]
+    assert pod["containers"][0]["resources"]["limits"]["ephemeral-storage"] == "256Mi"
+    assert kubernetes_validate.validate(job, version, strict=True) == version
+
+
 def test_what_is_not_tried_again_are_the_errors_that_stay_the_same(eks: list[Mapping[str, Any]]) -> None:
     (rule,) = of(eks, "Job")["spec"]["podFailurePolicy"]["rules"]
     assert rule["action"] == "FailJob" and tuple(rule["onExitCodes"]["values"]) == VERDICTS

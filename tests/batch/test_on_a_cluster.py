@@ -19,7 +19,7 @@ from clusters.kubelet import POD
 from pods import OneImage, Told
 from retailops.batch.attempt import Patience
 from retailops.config import Config
-from retailops.errors import GateFailed, NotReady, RetailOpsError, TargetFailed, UsageError
+from retailops.errors import GateFailed, RetailOpsError, TargetFailed, UsageError
 from retailops.ports import Job, JobResult
 from retailops.progress import Silent
 from retailops.retail import synth
@@ -287,15 +287,3 @@ def test_ctrl_c_lets_go_and_a_second_one_ends_the_job(
     second.signal(signal.SIGINT)
     assert second.end() == 130 and second.heard("was ended")
     until(lambda: not job(cluster, namespace), 30, "the end of the Job")
-
-
-def test_without_a_cluster_or_an_image_nothing_is_asked_for(
-    configured: Callable[..., Config], shop: Config, tmp_path: Path, row: Path
-) -> None:
-    workspace = Workspace(tmp_path / ".retailops", PROJECT, tmp_path)
-    with pytest.raises(NotReady, match="isn't in the registry"):
-        ClusterJobs(workspace, shop, OneImage("")).run(etl(row), Silent())
-    with pytest.raises(RetailOpsError, match="no cluster is named"):
-        ClusterJobs(workspace, configured(PROJECT, ""), OneImage("x")).run(etl(row), Silent())
-    with pytest.raises(RetailOpsError, match="'nowhere' can't be used"):
-        ClusterJobs(workspace, configured(PROJECT, "nowhere"), OneImage(f"x@sha256:{'0' * 64}")).run(etl(row), Silent())

@@ -1,4 +1,4 @@
-"""What Kubernetes says of a pod or a Job, and what it means. Texts as kubelets, schedulers and controllers write them."""
+"""What Kubernetes says of a pod or a Job, and what it means; in the words of kubelets, schedulers and controllers."""
 
 from __future__ import annotations
 

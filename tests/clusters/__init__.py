@@ -6,6 +6,7 @@ reason says which variable is missing:
     KUBECONFIG               a cluster's file; its current context is used, and namespaces are made and deleted in it
     DOCKER_HOST              the engine that builds images (the docker command's own default counts too)
     RETAILOPS_TEST_REGISTRY  HOST:PORT of a registry that the engine may push to and the cluster pulls from
+    RETAILOPS_TEST_WORKER    an image of jobs to take instead of building one of this code, which takes minutes
     RETAILOPS_TEST_SERVICES  a command that prints a line `NAMESPACE/SERVICE:PORT ADDRESS:PORT` per port of a Service:
                              where this machine reaches it. Unset, no cluster is touched, whatever KUBECONFIG says
 

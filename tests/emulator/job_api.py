@@ -33,6 +33,7 @@ class JobApi:
         self.applied: dict[str, dict[str, Any]] = {}  # kind → the object, of all others
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.tokens: list[str] = []
+        self.silent = 0  # answers to come that are 503
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._answering())
         self._thread = Thread(target=self._server.serve_forever, daemon=True)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -50,6 +51,9 @@ class JobApi:
         self._server.server_close()
 
     def answer(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, Any]:
+        if self.silent > 0:
+            self.silent -= 1
+            return 503, {"message": "etcdserver: leader changed"}
         if found := _JOBS.match(path):
             return self._job(method, found[2], body)
         if found := _LOG.match(path):

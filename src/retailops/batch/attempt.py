@@ -69,7 +69,7 @@ class Attempt:
         self._voices: dict[str, Voice] = {}
         self._told: set[str] = set()  # of what was noted once
         self._stage = ""
-        self._hindered = ("", 0.0)
+        self._hindered = (False, 0.0), 0.0  # whether, how long that may last, since when
 
     # --- start ---
 
@@ -202,12 +202,11 @@ class Attempt:
         about = [] if pod else space.listed("Event", fields=f"involvedObject.uid={job['metadata']['uid']}")
         waiting = pod is None or reasons.ending(pod) is None
         what = reasons.hindrance(pod, about) if waiting else ""
-        kind, since = what.partition(":")[0], self._hindered[1]
-        if kind != self._hindered[0]:
-            since = time.monotonic()
-            self._hindered = (kind, since)
         limit = self._patience.room if reasons.is_about_room(what) else self._patience.stuck
-        if what and time.monotonic() >= since + limit:
+        # What a kubelet says of one trouble changes from try to try; that it is in trouble doesn't.
+        if (bool(what), limit) != self._hindered[0]:
+            self._hindered = (bool(what), limit), time.monotonic()
+        if what and time.monotonic() >= self._hindered[1] + limit:
             space.delete("Job", self._name, job["metadata"]["uid"])
             raise reasons.stuck(self._name, what)
         stage = f"Waiting for a place on the cluster{f' ({what})' if what else ''}"[:160]

@@ -2,7 +2,8 @@
 
     python -m retailops.batch.box etl --token FILE --data DIR [--port N] [--parameters JSON] [--worker JSON]
 
-GET  state                {"at": "waiting" | "working" | "done", "code": exit code of the work}
+GET  state                {"at": "waiting" | "working" | "done" | "taken", "code": exit code of the work}
+GET  input                {"NAME/PATH": [bytes, sha256]} of what is here: a volume may have outlived a pod before
 PUT  input/NAME/PATH      a block of an input; X-Offset says where it belongs, X-Sha256 what it is
 POST work                 {"NAME/PATH": sha256}: all of it is here; 409 with the names of those that aren't
 GET  output               {"PATH": [bytes, sha256]} of what the work left
@@ -39,6 +40,7 @@ class Box:
         self.folder, self._token = folder, token
         self.full, self.empty = threading.Event(), threading.Event()
         self.at, self.code = "waiting", 0
+        self._turn = threading.Lock()
 
     def knows(self, token: str) -> bool:
         return hmac.compare_digest(token.encode(), self._token.encode())
@@ -56,101 +58,118 @@ class Box:
             file.write(data)
 
     def missing(self, wanted: dict[str, str]) -> list[str]:
-        """Names of inputs that aren't here as they should be; when none are, work begins."""
+        """Names of inputs that aren't here as they should be; when none are, work begins, on these alone."""
         paths = {name: self.path("input", name) for name in wanted}
         wrong = [name for name, path in paths.items() if path is None or _sha256(path) != wanted[name]]
-        if not wrong and not self.full.is_set():
-            self.at = "working"
-            self.full.set()
+        with self._turn:
+            if not wrong and self.at == "waiting":
+                self.at = "working"
+                for path in (self.folder / "input").rglob("*"):  # the same rows under other names would count twice
+                    if path.is_file() and path not in paths.values():
+                        path.unlink()
+                self.full.set()
         return wrong
 
-    def output(self) -> dict[str, list[Any]]:
-        root = self.folder / "output"
+    def output(self) -> dict[str, list[Any]] | None:
+        """None when it isn't there yet, or not any more: a listing is whole."""
+        with self._turn:
+            return self.listing("output") if self.at == "done" else None
+
+    def clear(self) -> None:
+        """On a volume it would outlive the Job."""
+        with self._turn:
+            self.at = "taken"
+            inside.clear(self.folder, "input", "output")
+
+    def listing(self, name: str) -> dict[str, list[Any]]:
+        root = self.folder / name
         found = {path.relative_to(root).as_posix(): path for path in sorted(root.rglob("*")) if path.is_file()}
         # What begins with a point is what the work needed on its way.
         kept = {name: path for name, path in found.items() if not name.startswith(".")}
         return {name: [path.stat().st_size, _sha256(path)] for name, path in kept.items()}
 
 
-def answerer(box: Box) -> type[BaseHTTPRequestHandler]:
-    class Answerer(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
-        timeout = 60
+class Answerer(BaseHTTPRequestHandler):
+    """For one box, which whoever serves by it sets."""
 
-        def do_GET(self) -> None:
-            self._guarded(self._get)
+    box: Box
+    protocol_version = "HTTP/1.1"
+    timeout = 60
 
-        def do_PUT(self) -> None:
-            self._guarded(self._put)
+    def do_GET(self) -> None:
+        self._guarded(self._get)
 
-        def do_POST(self) -> None:
-            self._guarded(self._post)
+    def do_PUT(self) -> None:
+        self._guarded(self._put)
 
-        def log_message(self, format: str, *args: object) -> None:
-            return None  # standard output is the work's
+    def do_POST(self) -> None:
+        self._guarded(self._post)
 
-        def _guarded(self, act: Any) -> None:
-            size = int(self.headers.get("Content-Length") or 0)
-            body = self.rfile.read(size) if size <= _BOUND else b""
-            if not box.knows(self.headers.get("X-Token", "")):
-                self._tell(403, {"error": "another token"})
-            elif size > _BOUND:
-                self._tell(413, {"error": f"more than {_BOUND} bytes"})
-            else:
-                act(self.path.strip("/"), body)
+    def log_message(self, format: str, *args: object) -> None:
+        return None  # standard output is the work's
 
-        def _get(self, path: str, body: bytes) -> None:
-            if path == "state":
-                self._tell(200, {"at": box.at, "code": box.code})
-            elif path == "output" and box.at == "done":
-                self._tell(200, box.output())
-            elif box.at == "done" and (found := box.path(*self._parts(path))) and found.is_file():
-                with found.open("rb") as file:
-                    file.seek(self._offset)
-                    self._send(200, file.read(BLOCK))
-            else:
-                self._tell(404, {"error": path})
+    def _guarded(self, act: Any) -> None:
+        size = int(self.headers.get("Content-Length") or 0)
+        body = self.rfile.read(size) if size <= _BOUND else b""
+        if not self.box.knows(self.headers.get("X-Token", "")):
+            self._tell(403, {"error": "another token"})
+        elif size > _BOUND:
+            self._tell(413, {"error": f"more than {_BOUND} bytes"})
+        else:
+            act(self.path.strip("/"), body)
 
-        def _put(self, path: str, body: bytes) -> None:
-            place = box.path(*self._parts(path))
-            if box.at != "waiting" or place is None or not path.startswith("input/"):
-                self._tell(409, {"error": f"{path} can't be brought now"})
-            elif hashlib.sha256(body).hexdigest() != self.headers.get("X-Sha256"):
-                self._tell(422, {"error": "not what was sent"})
-            else:
-                box.put(place, self._offset, body)
-                self._tell(200, {})
+    def _get(self, path: str, body: bytes) -> None:
+        if path == "state":
+            self._tell(200, {"at": self.box.at, "code": self.box.code})
+        elif path == "input":
+            self._tell(200, self.box.listing(path))
+        elif path == "output" and (listing := self.box.output()) is not None:
+            self._tell(200, listing)
+        elif self.box.at == "done" and (found := self.box.path(*self._parts(path))) and found.is_file():
+            with found.open("rb") as file:
+                file.seek(self._offset)
+                self._send(200, file.read(BLOCK))
+        else:
+            self._tell(404, {"error": path})
 
-        def _post(self, path: str, body: bytes) -> None:
-            if path == "work":
-                wrong = box.missing(json.loads(body))
-                self._tell(409 if wrong else 200, {"missing": wrong})
-            elif path == "taken" and box.at == "done":
-                self._tell(200, {})
-                box.empty.set()
-            else:
-                self._tell(404, {"error": path})
+    def _put(self, path: str, body: bytes) -> None:
+        place = self.box.path(*self._parts(path))
+        if self.box.at != "waiting" or place is None or not path.startswith("input/"):
+            self._tell(409, {"error": f"{path} can't be brought now"})
+        elif hashlib.sha256(body).hexdigest() != self.headers.get("X-Sha256"):
+            self._tell(422, {"error": "not what was sent"})
+        else:
+            self.box.put(place, self._offset, body)
+            self._tell(200, {})
 
-        def _parts(self, path: str) -> tuple[str, ...]:
-            from urllib.parse import unquote
+    def _post(self, path: str, body: bytes) -> None:
+        if path == "work":
+            wrong = self.box.missing(json.loads(body))
+            self._tell(409 if wrong else 200, {"missing": wrong})
+        elif path == "taken" and self.box.at == "done":
+            self._tell(200, {})
+            self.box.empty.set()
+        else:
+            self._tell(404, {"error": path})
 
-            return PurePosixPath(unquote(path)).parts
+    def _parts(self, path: str) -> tuple[str, ...]:
+        from urllib.parse import unquote
 
-        @property
-        def _offset(self) -> int:
-            return max(0, int(self.headers.get("X-Offset", 0)))
+        return PurePosixPath(unquote(path)).parts
 
-        def _tell(self, status: int, value: object) -> None:
-            self._send(status, json.dumps(value).encode())
+    @property
+    def _offset(self) -> int:
+        return max(0, int(self.headers.get("X-Offset", 0)))
 
-        def _send(self, status: int, data: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", "application/octet-stream")
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
+    def _tell(self, status: int, value: object) -> None:
+        self._send(status, json.dumps(value).encode())
 
-    return Answerer
+    def _send(self, status: int, data: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", "application/octet-stream")
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -165,16 +184,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     inside.end_on_sigterm()
     box = Box(given.data, given.token.read_text(encoding="utf-8").strip())
-    server = ThreadingHTTPServer((given.host, given.port), answerer(box))
+    server = ThreadingHTTPServer((given.host, given.port), type("ForBox", (Answerer,), {"box": box}))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
         box.full.wait()
+        inside.clear(box.folder, "output")
         inputs = {path.name: path for path in sorted((box.folder / "input").iterdir())}
         box.code = inside.work(given.worker, given.kind, inputs, box.folder / "output", given.parameters)
         inside.end_on_sigterm()
         if box.code in (0, GATE_FAILED):
             box.at = "done"
             box.empty.wait(None if box.code == 0 else _HELD_S)
+            box.clear()
     finally:
         server.shutdown()
     return box.code

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Container, Iterator, Mapping
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -51,8 +51,11 @@ class Carriage:
     def _bring(self, box: _Box, progress: Progress) -> None:
         found = dict(_named(self._inputs))
         progress.stage("Bringing the rows to the cluster", sum(each.stat().st_size for each in found.values()), "bytes")
-        done, hashes = 0, dict[str, str]()
+        there, done, hashes = box.ask("GET", "input"), 0, dict[str, str]()
         for name, path in found.items():
+            if name in there and there[name] == [path.stat().st_size, _sha256(path)]:
+                hashes[name] = there[name][1]
+                continue
             whole = hashlib.sha256()
             for offset, block in _blocks(path):
                 whole.update(block)
@@ -66,6 +69,7 @@ class Carriage:
     def _take(self, box: _Box, progress: Progress) -> None:
         listing = {name: (int(size), str(proof)) for name, (size, proof) in box.ask("GET", "output").items()}
         progress.stage("Fetching what came out", sum(size for size, _ in listing.values()), "bytes")
+        self._forget(listing)
         done = 0
         for name in sorted(listing, key=lambda each: each == RESULT):
             size, proof = listing[name]
@@ -77,6 +81,12 @@ class Carriage:
                 self._take_one(box, name, path, size, proof)
             done += size
             progress.advance(done)
+
+    def _forget(self, listing: Container[str]) -> None:
+        """Remove what an attempt before has left and this one doesn't have."""
+        for path in self._output.rglob("*"):
+            if path.is_file() and path.relative_to(self._output).as_posix() not in listing:
+                path.unlink()
 
     def _take_one(self, box: _Box, name: str, path: Path, size: int, proof: str) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)

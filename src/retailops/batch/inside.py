@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -19,6 +20,12 @@ from retailops.errors import RetailOpsError
 WORKER = (sys.executable, "-P", "-m", "retailops.worker")
 LAST_WORDS = Path("/dev/termination-log")  # where Kubernetes reads them, when the node has put a file there
 _WORDS = 600
+
+
+def clear(folder: Path, *names: str) -> None:
+    """None of these stays: on a volume it would outlive the pod."""
+    for name in names:
+        shutil.rmtree(folder / name, ignore_errors=True)
 
 
 def sha256(path: Path) -> str:

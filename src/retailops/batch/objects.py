@@ -48,6 +48,7 @@ def _values(config: Config, order: Order, token: str) -> dict[str, Any]:
     labels = selector | {"app.kubernetes.io/part-of": prefix, "app.kubernetes.io/managed-by": "retailops"}
     # The input, the zones, and what DuckDB and sorting write on the way.
     disk = f"{max(_LEAST_DISK_MB, 4 * order.input_bytes // _MB + 1024)}Mi"
+    volumes = _volumes(order, disk, token, config.etl.volume_claim)
     return {
         "namespace": order.namespace,
         "prefix": prefix,
@@ -71,17 +72,19 @@ def _values(config: Config, order: Order, token: str) -> dict[str, Any]:
         "cpu": f"{config.etl.threads * 500}m",
         "cpu_limit": str(config.etl.threads),
         "memory": f"{config.etl.memory_mb + _BESIDE_MB}Mi",
-        "disk": disk,
-        "mounts": [{"name": name, "mountPath": path, **more} for name, path, more, _ in _volumes(order, disk, token)],
-        "volumes": [{"name": name, **source} for name, _, _, source in _volumes(order, disk, token)],
+        "disk": "256Mi" if config.etl.volume_claim else disk,
+        "mounts": [{"name": name, "mountPath": path, **more} for name, path, more, _ in volumes],
+        "volumes": [{"name": name, **source} for name, _, _, source in volumes],
         "token": token or None,
     }
 
 
-def _volumes(order: Order, disk: str, token: str) -> list[tuple[str, str, dict[str, Any], dict[str, Any]]]:
+def _volumes(order: Order, disk: str, token: str, claim: str) -> list[tuple[str, str, dict[str, Any], dict[str, Any]]]:
     """Name, place in the container, how it is mounted, what it is."""
+    on_claim, on_node = {"persistentVolumeClaim": {"claimName": claim}}, {"emptyDir": {"sizeLimit": disk}}
     found: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
-        ("data", DATA, {}, {"emptyDir": {"sizeLimit": disk}}),
+        # A folder of its own: others may use the claim too, and the pod that takes over finds what was brought.
+        ("data", DATA, {"subPath": order.name}, on_claim) if claim else ("data", DATA, {}, on_node),
         ("tmp", SCRATCH, {}, {"emptyDir": {"sizeLimit": "64Mi"}}),
     ]
     if token:

@@ -88,6 +88,12 @@ class Etl(Section):
     max_minutes: int = Field(
         120, ge=5, le=7200, description="Minutes after which a Job on Kubernetes is ended, waiting included."
     )
+    volume_claim: str = Field(
+        "",
+        pattern=r"^([a-z0-9]([a-z0-9.-]*[a-z0-9])?)?$",
+        max_length=253,
+        description="PersistentVolumeClaim in the Job's namespace, mounted for its rows; empty = its node's own disk.",
+    )
 
 
 class Features(Section):

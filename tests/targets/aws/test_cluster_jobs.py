@@ -6,7 +6,8 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from emulator.estate import Estate
 from emulator.job_api import JobApi
 from pods import TOY, OneImage
 from retailops.batch.attempt import Patience
-from retailops.errors import GateFailed, NotReady, TargetFailed
+from retailops.errors import GateFailed, NotReady, RetailOpsError, TargetFailed
 from retailops.ports import Job, JobResult
 from retailops.progress import Progress, Silent
 from retailops.targets.aws.cluster_jobs import ClusterJobs
@@ -54,9 +55,9 @@ def api(aws: Emulator, tmp_path: Path) -> Iterator[JobApi]:
         yield running
 
 
-def jobs(session: Session, mirror: Mirror, act: str = "") -> ClusterJobs:
+def jobs(session: Session, mirror: Mirror, act: str = "", lost: float = 30) -> ClusterJobs:
     worker = (sys.executable, "-P", str(TOY), act) if act else ()
-    return ClusterJobs(session, mirror, Nobody(), OneImage(IMAGE), Patience(look=0.1, late=2), worker)
+    return ClusterJobs(session, mirror, Nobody(), OneImage(IMAGE), Patience(look=0.1, late=2, lost=lost), worker)
 
 
 def brought(mirror: Mirror, source: Path) -> Job:
@@ -155,6 +156,44 @@ def test_a_death_in_the_pod_is_explained_and_the_next_command_starts_anew(
     assert "a library prints" in caught.value.what
     assert not mirror.listing(mirror.folder("gold", "jobs"))
     assert jobs(swift, mirror, "fine").run(job, Silent()).result == {"dataset": "toy"}
+
+
+def test_two_commands_at_the_same_moment_have_one_job_worked_on(
+    swift: Session, mirror: Mirror, api: JobApi, row: Path
+) -> None:
+    job, found = brought(mirror, row), list[JobResult]()
+    threads = [
+        threading.Thread(target=lambda: found.append(jobs(swift, mirror, "fine").run(job, Silent()))) for _ in range(2)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert [each.result for each in found] == [{"dataset": "toy"}] * 2 and len(api.processes) == 1
+
+
+def test_an_api_that_is_silent_for_a_while_is_waited_for_and_one_that_stays_so_is_told(
+    swift: Session, mirror: Mirror, api: JobApi, row: Path, watcher: Any, settled: Callable[..., None]
+) -> None:
+    job, found = brought(mirror, row), list[RetailOpsError]()
+
+    def follow() -> None:
+        try:
+            jobs(swift, mirror, "wait", lost=1).run(job, watcher)
+        except RetailOpsError as problem:
+            found.append(problem)
+
+    thread = threading.Thread(target=follow)
+    thread.start()
+    settled(lambda: any(kind == "stage" and text[0] == "a toy's work" for kind, text in watcher.told))
+    api.silent = 3
+    settled(lambda: api.silent == 0)
+    settled(lambda: any(kind == "note" and "Trying again" in text for kind, text in watcher.told))
+    assert thread.is_alive() and not found
+    api.silent = 1_000_000
+    thread.join(60)
+    assert isinstance(found[0], TargetFailed) and "503 etcdserver" in found[0].what
+    assert api.processes["retail-demo-etl-k1"].poll() is None, "the Job goes on"
 
 
 def test_other_jobs_go_where_they_went_and_without_a_stack_nothing_is_asked_for(

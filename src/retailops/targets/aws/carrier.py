@@ -44,6 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     inside.end_on_sigterm()
     told = EventLines(sys.stdout)
     carrier = Carrier(unbound("s3"), given.owner, given.data)
+    inside.clear(given.data, "input", "output")  # of a pod before, where a volume outlives pods
     try:
         inputs = carrier.bring(dict(each.split("=", 1) for each in given.bring), told)
         code = inside.work(given.worker, given.kind, inputs, given.data / "output", given.parameters)
@@ -53,6 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             takes = {part: uri for part, uri in takes.items() if part == _QUARANTINE}
         if code in (0, GATE_FAILED):
             carrier.take(takes, told)
+            inside.clear(given.data, "input", "output", "uploads")
     except RetailOpsError as problem:
         return inside.failed(problem)
     return code
