@@ -1,5 +1,5 @@
 # Everything from a fresh clone: `make demo` to see it live, `make test` to check it. Needs Python 3.11+ and make.
-.PHONY: help setup demo demo-down test check checkov spark dialect bench constraints reference clean
+.PHONY: help setup demo demo-down test check checkov spark dialect bench constraints pins reference clean
 .DEFAULT_GOAL := help
 
 VENV := .venv
@@ -20,6 +20,7 @@ help:
 	@echo "make dialect      write the ETL's SQL in Spark's dialect anew, after a change of rules, features or SQL"
 	@echo "make bench        the benchmarks, written to docs/benchmarks.md"
 	@echo "make constraints  resolve all dependencies anew into constraints.txt"
+	@echo "make pins         resolve what images hold anew, after a change of constraints.txt"
 	@echo "make reference    write the command table into README.md, docs/promises.md and docs/manifests.md"
 	@echo "make clean        remove $(VENV), the demo and all caches"
 
@@ -100,6 +101,9 @@ constraints: $(VENV)/.made
 	@rm -rf $(VENV)/resolve
 	@touch $(VENV)/.base $(VENV)/.dev
 	@wc -l < constraints.txt | xargs printf 'constraints.txt: %s lines\n'
+
+pins: $(VENV)/.dev
+	@$(PY) -m retailops.images.pins constraints.txt
 
 reference: $(VENV)/.base
 	@$(PY) -m retailops.cli.reference README.md

@@ -1,6 +1,6 @@
 """Runs the benchmarks one after another and writes docs/benchmarks.md: every bar with its figure, met or not.
 
-    python -m benchmarks [etl model serving cli] [--output docs/benchmarks.md]
+    python -m benchmarks [etl model serving image cli] [--output docs/benchmarks.md]
 
 Without names all run. What needs real rows is "not measured" unless RETAILOPS_REAL_DATA names their folder. Keep the
 machine quiet meanwhile; compare the ratios of one run, never seconds of two.
@@ -19,7 +19,7 @@ from benchmarks.measuring import Bar, run
 from benchmarks.page import page
 
 ROOT = Path(__file__).resolve().parent.parent
-SUITES = ("etl", "model", "serving", "cli")
+SUITES = ("etl", "model", "serving", "image", "cli")
 
 
 def main() -> None:

@@ -26,7 +26,7 @@ LIBRARIES = (
     "xgboost-cpu",
     "xgboost",
 )
-TITLES = {"etl": "ETL", "model": "Models on real rows", "serving": "Serving", "cli": "Command line"}
+TITLES = {"etl": "ETL", "model": "Models on real rows", "serving": "Serving", "image": "Images", "cli": "Command line"}
 
 HEAD = """# Benchmarks
 
@@ -163,4 +163,22 @@ def as_json(detail: Mapping[str, Any]) -> str:
     return f"```json\n{json.dumps(detail, indent=2, sort_keys=True)}\n```\n"
 
 
-DETAILS = {"etl": etl, "model": model, "serving": serving, "cli": cli}
+def image(detail: Mapping[str, Any]) -> str:
+    rows = [
+        (
+            name,
+            f"{found['pulled_mb']:,}" if found["pulled_mb"] else "-",
+            f"{found['unpacked_mb']:,}",
+            str(found["packages"]),
+            f"{found['packages_mb']:,}",
+            ", ".join(f"{package} {size:g}" for package, size in found["largest"].items()),
+        )
+        for name, found in detail.items()
+    ]
+    return (
+        "The image of jobs holds what training needs: what the API would carry along if it were served with it.\n\n"
+        + table(("image", "MB to pull", "MB unpacked", "packages", "their MB", "largest"), rows)
+    )
+
+
+DETAILS = {"etl": etl, "model": model, "serving": serving, "image": image, "cli": cli}

@@ -76,6 +76,16 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return python.with_name("retailops")
 
 
+KEY = "from retailops.images.recipe import Recipe; print(Recipe(None, 'python:3.11', 'sha256:a').key)"
+
+
+@pytest.mark.slow
+def test_an_image_built_from_an_installed_wheel_is_the_one_built_from_a_checkout(installed, tmp_path):
+    """The key is a hash of all that goes into it, our own files included."""
+    keys = [run(python, "-P", "-c", KEY, cwd=tmp_path) for python in (installed.with_name("python"), sys.executable)]
+    assert keys[0] == keys[1]
+
+
 @pytest.mark.slow
 def test_the_installed_wheel_goes_all_the_way_in_an_empty_folder(installed, tmp_path, monkeypatch):
     with socket.create_server(("127.0.0.1", 0)) as free:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections import deque
@@ -24,7 +25,7 @@ _SHORT_S = 120.0  # patience with what only asks
 _BORROWED = ("contexts", "cli-plugins", "certs.d")  # parts of docker's folder that hold no password
 _EPOCH = 315_532_800  # 1980: BuildKit's dates, so that the same contents give the same digest
 
-RULES = (
+_ENGINE = (
     Rule(
         r"Cannot connect to the Docker daemon|Is the docker daemon running|failed to connect to the docker API",
         "Start docker. Another engine than the usual one is named by DOCKER_HOST, or by `docker context use`.",
@@ -44,6 +45,8 @@ RULES = (
         cause="no buildx",
     ),
     Rule(r"no space left on device", "Free space on the engine's disk: docker system df", cause="disk full"),
+)
+_REGISTRY = (
     Rule(
         r"toomanyrequests|rate limit",
         "That registry counts what you pull: docker login, or wait and run this again.",
@@ -75,6 +78,7 @@ RULES = (
         cause="unknown image",
     ),
 )
+RULES = (*_ENGINE, *_REGISTRY)
 
 
 @dataclass(frozen=True)
@@ -135,7 +139,7 @@ class Docker:
         steps = _Steps(progress)
         if buildx:
             progress.stage("building")  # the other builder tells of how many steps
-        self._follow([*words, "--network=none", f"--tag={tag}", str(context)], f"Building {tag}", steps.read)
+        self._follow([*words, "--network=none", f"--tag={tag}", str(context)], f"Building {tag}", steps.read, _ENGINE)
 
     def push(self, tag: str, progress: Progress) -> Pushed:
         """Push it; what the registry has then."""
@@ -222,8 +226,10 @@ class Docker:
             return None
         raise _refusal(doing, done.stderr.splitlines())
 
-    def _follow(self, words: Sequence[str], doing: str, read: Callable[[str], None]) -> None:
-        """Run it to its end, line by line. Ctrl-C reaches docker too, which is waited for."""
+    def _follow(
+        self, words: Sequence[str], doing: str, read: Callable[[str], None], rules: Sequence[Rule] = RULES
+    ) -> None:
+        """Run it to its end, line by line. Interrupted, it is asked to stop, and waited for."""
         self._log.parent.mkdir(parents=True, exist_ok=True)
         last: deque[str] = deque(maxlen=_LAST)
         command = self._command(words)
@@ -237,14 +243,19 @@ class Docker:
                 text=True,
                 errors="replace",
             ) as process:
-                for coloured in process.stdout or ():
-                    line = re.sub(r"\x1b\[[0-9;]*m", "", coloured)
-                    log.write(line)
-                    read(line)
-                    if line.strip() and "legacy builder" not in line:
-                        last.append(line.rstrip())
+                try:
+                    for coloured in process.stdout or ():
+                        line = re.sub(r"\x1b\[[0-9;]*m", "", coloured)
+                        log.write(line)
+                        read(line)
+                        if line.strip() and "legacy builder" not in line:
+                            last.append(line.rstrip())
+                except BaseException:
+                    process.send_signal(signal.SIGINT)  # a terminal's Ctrl-C has reached it, a kill of ours hasn't
+                    process.wait()
+                    raise
         if process.returncode:
-            raise _refusal(doing, last, self._log)
+            raise _refusal(doing, last, self._log, rules)
 
 
 class _Steps:
@@ -282,9 +293,11 @@ def _setting(path: Path, key: str) -> str:
         return ""
 
 
-def _refusal(doing: str, lines: Sequence[str] | deque[str], log: Path | None = None) -> Exception:
+def _refusal(
+    doing: str, lines: Sequence[str] | deque[str], log: Path | None = None, rules: Sequence[Rule] = RULES
+) -> Exception:
     text = "\n".join(lines)
-    rule = fitting(text, RULES)
+    rule = fitting(text, rules)
     if rule:
         said = next((line for line in reversed(lines) if re.search(rule.pattern, line)), text)
         what, fix = f"{doing}: {plain(said)}", rule.fix

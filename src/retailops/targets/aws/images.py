@@ -140,7 +140,8 @@ def last(session: Session, model: ModelVersion | None) -> dict[str, Any] | None:
     """What ECR says of the image that was pushed last for a version, None: for jobs of this retailops."""
     begin = f"{alias(model)}-"
     found = [each for each in _details(session) if any(tag.startswith(begin) for tag in each.get("imageTags", []))]
-    return sorted(found, key=lambda each: each["imagePushedAt"])[-1] if found else None
+    found.reverse()  # of two in one second, the one told last
+    return max(found, key=lambda each: each["imagePushedAt"], default=None)
 
 
 def for_jobs(session: Session) -> str:
@@ -169,10 +170,10 @@ def _scan(session: Session, digest: str) -> Scan:
         answer = session.client("ecr").describe_image_scan_findings(
             repositoryName=session.names.prefix, imageId={"imageDigest": digest}
         )
+    status = str(answer.get("imageScanStatus", {}).get("status", ""))
     counts = answer.get("imageScanFindings", {}).get("findingSeverityCounts", {})
-    return Scan(
-        str(answer.get("imageScanStatus", {}).get("status", "")), {name: int(count) for name, count in counts.items()}
-    )
+    looked = {"CRITICAL": 0} if status in _ENDED else {}  # looked, and found none, is no silence
+    return Scan(status, {**looked, **{name: int(count) for name, count in counts.items()}})
 
 
 @contextmanager

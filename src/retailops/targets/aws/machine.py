@@ -15,7 +15,7 @@ _INSTALL = 'pip install "retailops[aws]"'
 # Wanted by later commands, not by infra: name → how to ask for the version, what needs it.
 _LATER = {
     "kubectl": (("version", "--client"), "only you need it, to look into the cluster by hand"),
-    "docker": (("--version",), "deploying an image from this machine will need it"),
+    "docker": (("--version",), "only image build needs it"),
 }
 
 

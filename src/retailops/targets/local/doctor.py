@@ -49,7 +49,7 @@ class LocalDoctor:
         progress.stage("loading the libraries")
         yield self._libraries()
         docker = programs.version("docker", "--version")
-        missing = Finding("docker", "skipped", "isn't installed; nothing on the target local needs it")
+        missing = Finding("docker", "skipped", "isn't installed; only image build needs it")
         yield missing if docker is None else Finding("docker", "ok", docker or "is there")
 
     def policy(self) -> Mapping[str, Any]:
