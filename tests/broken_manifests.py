@@ -124,7 +124,7 @@ BROKEN = (
 SERVER = (1, 20)  # the Kubernetes that was asked for the column; another one is asked by the same test
 INTRODUCTION = """# Who notices a fault in the manifests
 
-What `retailops deploy --render` writes, with one fault in it, is shown to three: the schemas of every Kubernetes
+What `retailops deploy --render DIR` writes, with one fault in it, is shown to three: the schemas of every Kubernetes
 version in EKS standard support (`kubernetes-validate --strict`), a real API server (Kubernetes %s; server-side apply as
 a dry run, nothing is made), and the lint that every rendering passes before it is written or applied. Of %d faults the
 schemas notice %d, the API server %d, the lint %d, the lint alone %d; nobody overlooks all. A server of another version
