@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import re
+import subprocess
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+import httpx
+
+SERVE = Path(__file__).parents[2] / "templates" / "docker" / "serve"
 EXPLAIN = {"X-Amzn-SageMaker-Custom-Attributes": "explain=features"}
 
 
@@ -67,3 +75,33 @@ def test_the_description_of_the_api_has_both_shapes(server: Any) -> None:
     answer = described["responses"]["200"]["content"]["application/json"]["schema"]
     assert [each["$ref"].rpartition("/")[2] for each in answer["oneOf"]] == ["Prediction", "Predictions"]
     assert server.client.post("/invocations", json=body["example"]).status_code == 200
+
+
+def test_the_image_s_own_command_serves_what_its_environment_asks_for(
+    bundle_folder: Path, tmp_path: Path, wait: Any, golden: list[dict[str, Any]]
+) -> None:
+    """As `docker run IMAGE serve` does, which is all that SageMaker says; a container's paths are this machine's here."""
+    place = f"--bundle={bundle_folder} --log-folder={tmp_path} --host=127.0.0.1 --port=0"
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
+        "MODEL_VERSION": "3",
+        "SERVING_ARGUMENTS": f"{place} --version=12 --max-baskets=2",
+        "SAGEMAKER_REGION": "ap-southeast-1",
+    }
+    with (tmp_path / "out").open("wb") as output:
+        command = ["/bin/sh", str(SERVE)]
+        container = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
+    try:
+
+        def port() -> list[str]:
+            return re.findall(r"serves on 127\.0\.0\.1 port (\d+)", (tmp_path / "out").read_text())
+
+        wait(lambda: bool(port()) or container.poll() is not None)
+        assert port(), (tmp_path / "out").read_text()
+        with httpx.Client(base_url=f"http://127.0.0.1:{port()[0]}", timeout=20, verify=False) as client:
+            wait(lambda: client.get("/ping").status_code == 200)
+            assert client.post("/invocations", json=golden[0]["basket"]).json()["model_version"] == 12
+            assert client.post("/invocations", json={"baskets": [golden[0]["basket"]] * 3}).status_code == 422
+    finally:
+        container.terminate()  # as SageMaker ends it, to the server itself and not to a shell before it
+    assert container.wait(20) == 0
