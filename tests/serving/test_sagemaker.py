@@ -25,7 +25,9 @@ def test_one_basket_is_answered_as_predict_answers_it(server: Any, golden: list[
 
 def test_many_baskets_are_answered_as_a_batch(server: Any, golden: list[dict[str, Any]]) -> None:
     body = {"baskets": [row["basket"] for row in golden]}
-    assert server.client.post("/invocations", json=body).json() == server.client.post("/predict/batch", json=body).json()
+    assert (
+        server.client.post("/invocations", json=body).json() == server.client.post("/predict/batch", json=body).json()
+    )
     assert server.client.post("/invocations", json={"baskets": []}).json() == {"predictions": []}
 
 
@@ -41,11 +43,16 @@ def test_features_are_asked_for_in_a_header_since_sagemaker_passes_no_query_on(
     assert "features" not in server.client.post("/invocations", json=row["basket"], headers=other).json()
 
 
-def test_a_body_that_is_neither_is_refused_as_the_other_addresses_refuse_it(server: Any, basket: dict[str, Any]) -> None:
+def test_a_body_that_is_neither_is_refused_as_the_other_addresses_refuse_it(
+    server: Any, basket: dict[str, Any]
+) -> None:
     both = server.client.post("/invocations", json={**basket, "baskets": []})
     assert both.status_code == 422 and "baskets" not in both.text
     assert server.client.post("/invocations", json={"baskets": None}).status_code == 422
-    assert server.client.post("/invocations", content=b"{", headers={"content-type": "application/json"}).status_code == 400
+    assert (
+        server.client.post("/invocations", content=b"{", headers={"content-type": "application/json"}).status_code
+        == 400
+    )
     assert server.client.get("/invocations").status_code == 405
 
 
@@ -80,7 +87,7 @@ def test_the_description_of_the_api_has_both_shapes(server: Any) -> None:
 def test_the_image_s_own_command_serves_what_its_environment_asks_for(
     bundle_folder: Path, tmp_path: Path, wait: Any, golden: list[dict[str, Any]]
 ) -> None:
-    """As `docker run IMAGE serve` does, which is all that SageMaker says; a container's paths are this machine's here."""
+    """As `docker run IMAGE serve`, which is all that SageMaker says; a container's paths are this machine's here."""
     place = f"--bundle={bundle_folder} --log-folder={tmp_path} --host=127.0.0.1 --port=0"
     environment = {
         "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",

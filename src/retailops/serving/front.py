@@ -192,9 +192,8 @@ def _plain(scored: Scored) -> Any:
 def _asked(scope: Scope) -> bytes:
     """What the caller wants besides the answer, like `explain=features`."""
     if scope["path"] == _INVOCATIONS:
-        return dict(scope["headers"]).get(_ATTRIBUTES, b"")
-    query: bytes = scope["query_string"]
-    return query
+        return cast(bytes, dict(scope["headers"]).get(_ATTRIBUTES, b""))
+    return cast(bytes, scope["query_string"])
 
 
 def _wants_features(query: bytes) -> bool:
