@@ -39,6 +39,7 @@ def deploy(
 
     if render is not None:
         return Answer(deploy.render(call.target, version, render), views.rendered)
+    call.confirm_paid(deploy.planned(call.target))
     return Answer(deploy.deploy(call.target, version, call.progress), views.deployed, next="retailops status")
 
 

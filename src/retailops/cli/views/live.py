@@ -43,9 +43,8 @@ def address(console: Console, endpoint: Result, request: Result | None = None) -
     if request:
         body = shlex.quote(json.dumps(request, separators=(",", ":")))
         console.print("\ntry it:", style="dim")
-        console.print(
-            f"curl -s {endpoint['url']}/predict -H 'content-type: application/json' -d {body}", soft_wrap=True
-        )
+        ask = endpoint.get("ask") or f"curl -s {endpoint['url']}/predict -H 'content-type: application/json' -d"
+        console.print(f"{ask} {body}", soft_wrap=True)
 
 
 def served(console: Console, result: Result) -> None:
@@ -68,9 +67,8 @@ def status(console: Console, result: Result) -> None:
         console.print("  Nothing is deployed.")
         return
     state = verdict(endpoint["state"] == "ready", endpoint["state"], endpoint["state"])
-    facts(
-        console, {"endpoint": state, "version": endpoint["version"], "url": endpoint["url"], "since": endpoint["since"]}
-    )
+    told = {"endpoint": state} | {key: endpoint[key] for key in ("version", "url", "since")}
+    facts(console, told | {key: endpoint[key] for key in ("instance", "instances", "why") if endpoint.get(key)})
 
 
 def monitored(console: Console, result: Result) -> None:

@@ -29,6 +29,7 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
     from retailops.targets.aws.catalog import Catalog
     from retailops.targets.aws.costs import AwsCosts
     from retailops.targets.aws.doctor import AwsDoctor
+    from retailops.targets.aws.endpoint import SageMakerServing
     from retailops.targets.aws.features import AwsFeatures
     from retailops.targets.aws.infra import AwsInfra
     from retailops.targets.aws.jobs import AwsJobs
@@ -46,15 +47,19 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
     mirror = Mirror(session)
     catalog = Catalog(session, mirror)
     jobs = AwsJobs(session, mirror)
+    images = cast(Images, NotYet("images"))
+    models = AwsModels(mirror, Packages(session))
     return Target(
         name="aws",
         config=config,
         lake=AwsLake(mirror, Athena(session, catalog), catalog),
         jobs=SparkJobs(session, mirror, jobs) if config.etl.engine == "spark" else jobs,
         features=AwsFeatures(session, mirror, config.etl.threads, config.etl.memory_mb),
-        models=AwsModels(mirror, Packages(session)),
-        images=cast(Images, NotYet("images")),
-        serving=cast(Serving, AwsServing(session)),
+        models=models,
+        images=images,
+        serving=SageMakerServing(session, images, models)
+        if config.deploy.engine == "sagemaker"
+        else cast(Serving, AwsServing(session)),
         watch=cast(Watch, NotYet("monitoring")),
         infra=infra,
         removal=AwsRemoval(session, infra),

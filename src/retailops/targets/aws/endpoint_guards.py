@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +12,7 @@ from retailops.targets.aws.inventory.account import Account, unless_gone
 from retailops.targets.aws.inventory.kind import plain_tags
 from retailops.targets.aws.names import Names
 from retailops.targets.aws.rights import partition
-from retailops.targets.aws.session import Session
+from retailops.targets.aws.session import Session, translated
 
 DIMENSION = "sagemaker:variant:DesiredInstanceCount"
 ENDPOINT = "retailops:endpoint"  # tag of an alarm that is an endpoint's
@@ -22,6 +22,18 @@ _SERVICE = {"ServiceNamespace": "sagemaker"}
 def scaled_id(names: Names) -> str:
     """How Application Auto Scaling calls the machines of the endpoint."""
     return f"endpoint/{endpoint_name(names)}/variant/{VARIANT}"
+
+
+def release(account: Account, endpoints: Iterable[str]) -> Iterator[str]:
+    """End the scaling of these endpoints, and of the project's own, which may be gone before it; what was ended."""
+    ours = {endpoint_name(account.names), *endpoints}
+    targets = account.ask("application-autoscaling", "describe_scalable_targets", "ScalableTargets[]", **_SERVICE)
+    for each in targets:
+        if each["ResourceId"].split("/")[1] in ours:
+            what = {key: each[key] for key in ("ResourceId", "ScalableDimension")}
+            with translated(f"Ending the scaling of {each['ResourceId']}"), unless_gone():
+                account.client("application-autoscaling").deregister_scalable_target(**_SERVICE, **what)
+            yield each["ResourceId"]
 
 
 class Alarms:

@@ -14,7 +14,7 @@ from typing import Any
 
 from retailops.errors import Interrupted, RetailOpsError, TargetFailed
 from retailops.progress import Progress
-from retailops.targets.aws.diagnoses import RULES
+from retailops.targets.aws.diagnoses import HOSTING, RULES
 from retailops.targets.aws.endpoint_guards import Alarms, Scaling
 from retailops.targets.aws.endpoint_history import Edition
 from retailops.targets.aws.endpoint_logs import EndpointLogs
@@ -125,7 +125,7 @@ class Switch:
         reason = plain(str(found.get("FailureReason") or "")) or "SageMaker took the update back and doesn't say why"
         words = EndpointLogs(self._session, self.name).since(began, _SHOWN)
         log = "".join(f"\n  {line}" for line in (" Last words of the new server:", *words)) if words else ""
-        rule = fitting(reason, RULES)
+        rule = fitting(reason, (*HOSTING, *RULES))
         fix = rule.fix if rule else "Look at: retailops logs; then deploy again."
         if found.get("EndpointStatus") == "InService":
             what = (

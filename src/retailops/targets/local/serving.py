@@ -44,6 +44,10 @@ class LocalServing:
         self._gates = gates
         self._monitor = monitor
 
+    def changes(self) -> list[Change]:
+        """A process of this machine costs nothing."""
+        return []
+
     def roll_back(self, to: int | None, progress: Progress) -> Endpoint:
         raise Unsupported("There is no way back yet.", "Deploy the version that you want: retailops deploy --version N")
 
