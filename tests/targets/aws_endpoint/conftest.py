@@ -22,6 +22,7 @@ from retailops.progress import Progress
 from retailops.retail.bundle import Bundle
 from retailops.targets.aws.endpoint import SageMakerServing
 from retailops.targets.aws.endpoint_switch import Patience
+from retailops.targets.aws.inventory.account import Account
 from retailops.targets.aws.mirror import Mirror
 from retailops.targets.aws.models import AwsModels
 from retailops.targets.aws.packages import Packages
@@ -54,7 +55,8 @@ class Shelf:
 
     def push(self, version: int, bundle: Path) -> Image:
         """An image of this version that holds `bundle`, whether that is the version's or not."""
-        told = {"schemaVersion": 2, "config": {"digest": f"{version} {bundle}", "size": 1}, "layers": []}
+        layer = {"digest": f"{version} {bundle}", "size": 1}  # moto makes an image's digest of its layers'
+        told = {"schemaVersion": 2, "config": layer, "layers": [layer]}
         kind = "application/vnd.docker.distribution.manifest.v2+json"
         manifest = json.dumps({**told, "mediaType": kind})
         self._ecr.put_image(repositoryName=PREFIX, imageManifest=manifest, imageTag=f"api-{version}")
@@ -90,9 +92,14 @@ class Place:
         session.__dict__["_boto"] = self.loaded
         return session
 
-    def serving(self, text: str = "", deploy: str = "", session: Session | None = None) -> SageMakerServing:
+    def serving(
+        self, text: str = "", deploy: str = "", session: Session | None = None, young: timedelta = timedelta(0)
+    ) -> SageMakerServing:
         session = session or self.session(text, deploy)
-        return SageMakerServing(session, self.shelf, self.models, Patience(look=0.01, young=timedelta(0)))
+        return SageMakerServing(session, self.shelf, self.models, Patience(look=0.01, young=young))
+
+    def account(self) -> Account:
+        return Account(self.session())
 
     @property
     def models(self) -> AwsModels:
@@ -102,8 +109,8 @@ class Place:
     def model(self, version: int, bundle: Path | None = None) -> ModelVersion:
         """A version that isn't in the registry, which only a way back asks."""
         folder = bundle or self.bundles[(version - 1) % len(self.bundles)]
-        hash = Bundle.open(folder).hash
-        run = Run(f"run{version}", folder.name, "d1", folder, hash, "2026-01-02T03:04:05+00:00", {}, {"accuracy": 1.0})
+        known, when = Bundle.open(folder).hash, "2026-01-02T03:04:05+00:00"
+        run = Run(f"run{version}", folder.name, "d1", folder, known, when, {}, {"accuracy": 1.0})
         return ModelVersion(version, run)
 
     def registered(self, version: int) -> ModelVersion:
@@ -164,4 +171,3 @@ def place(aws: Emulator, tmp_path: Path, trained: Any, loaded: boto3.Session) ->
         made = Place(aws, hosting, tmp_path, Shelf(aws, hosting), bundles, loaded)
         aws.answer(made.listen)
         yield made
-

@@ -123,6 +123,7 @@ class SageMakerServing:
         except RetailOpsError as problem:
             if live is not None and live.config == coming.config and live.served:
                 raise  # it had been found good before: there is nothing of ours to undo
+            self._require_still(coming)
             raise self._undone(coming, problem, progress) from problem
         progress.note(f"{rows} golden rows came out of the endpoint as they did in training")
         self._alarms.put(coming.config)
@@ -133,6 +134,15 @@ class SageMakerServing:
         if endpoint is None or endpoint.state != "ready":
             raise TargetFailed(f"Version {coming.version} went live and is gone.", "Look at: retailops logs")
         return endpoint
+
+    def _require_still(self, coming: Edition) -> None:
+        """TargetFailed when the endpoint isn't this configuration's any more: what isn't ours isn't undone."""
+        found = self._switch.state()
+        if found.get("EndpointConfigName") != coming.config or found.get("EndpointStatus") in BUSY:
+            raise TargetFailed(
+                f"Version {coming.version} came into service, and another command has replaced it, or is about to.",
+                "See what serves: retailops status",
+            )
 
     def _undone(self, coming: Edition, problem: RetailOpsError, progress: Progress) -> RetailOpsError:
         """Go back from what is in service and wrong; the error that says so."""

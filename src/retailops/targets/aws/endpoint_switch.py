@@ -128,9 +128,7 @@ class Switch:
         rule = fitting(reason, (*HOSTING, *RULES))
         fix = rule.fix if rule else "Look at: retailops logs; then deploy again."
         if found.get("EndpointStatus") == "InService":
-            what = (
-                f"Version {coming.version} didn't come into service, and the old one serves on: {reason}.{log}"
-            )
+            what = f"Version {coming.version} didn't come into service, and the old one serves on: {reason}.{log}"
         else:
             what = f"Version {coming.version} didn't come into service: {reason}.{log}"
             self.delete(progress)  # it answers nobody, and may cost all the same

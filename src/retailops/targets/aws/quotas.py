@@ -81,9 +81,7 @@ def _training(session: Session) -> Finding:
     check = "quota: training"
     few = [found[name] for name in names if name in found and found[name]["Value"] < wanted[name]]
     if few:
-        fix = "\n".join(
-            _raise(session, "sagemaker", each["QuotaCode"], wanted[each["QuotaName"]]) for each in few
-        )
+        fix = "\n".join(_raise(session, "sagemaker", each["QuotaCode"], wanted[each["QuotaName"]]) for each in few)
         return Finding(check, "warning", ", ".join(f"{each['QuotaName']}: {each['Value']:g}" for each in few), fix)
     if not found:
         return Finding(check, "skipped", f"AWS tells no limit of {training} here")

@@ -83,9 +83,7 @@ class Endpoint(Section):
     """A SageMaker endpoint, which serves with deploy.engine: sagemaker."""
 
     instance: str = Field("ml.m5.large", pattern=_INSTANCE, description="Instance type of the endpoint.")
-    instances_min: int = Field(
-        1, ge=1, le=100, description="Instances that always run, paid by the hour."
-    )
+    instances_min: int = Field(1, ge=1, le=100, description="Instances that always run, paid by the hour.")
     instances_max: int = Field(2, ge=1, le=100, description="Instances at most, when the load asks for them.")
     invocations_per_minute: int = Field(
         6000, ge=1, le=10_000_000, description="Requests a minute that one instance is meant for; more bring another."
