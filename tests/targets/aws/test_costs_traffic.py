@@ -69,8 +69,8 @@ def test_the_advice_owns_up_to_a_choice_that_the_file_made(configured: Configure
 
 def test_a_sagemaker_endpoint_is_priced_beside_the_load_balancer(configured: Configured) -> None:
     advice = AwsCosts(configured(""), TODAY).advice()[1]
-    # 18.40 + .09 + 7.30 + .24; and 730 × .144
-    assert advice.monthly_usd == {"EKS": 26.03, "SageMaker endpoint": 105.12}
+    # 18.40 + .09 + 7.30 + .24; and 730 × .144, with four alarms
+    assert advice.monthly_usd == {"EKS": 26.03, "SageMaker endpoint": 105.52}
 
 
 def test_a_region_without_prices_decides_only_what_needs_none(configured: Configured) -> None:

@@ -123,8 +123,8 @@ _AMOUNT = (
         r"InvalidInstanceType|Ec2InstanceTypeDoesNotExist|instance types? (.*)?(do|does) not exist|"
         r"is not available in this region|requested configuration is currently not supported|"
         r"[Ii]nstanceType' failed to satisfy constraint|instance type .*is not supported",
-        "AWS has no machine of this type in this region: change aws.nodes.types, or the instance of aws.jobs, "
-        "aws.training or aws.endpoint in retail.yaml.",
+        "AWS has no machine of this type in this region: change aws.nodes.types, aws.jobs.instance, "
+        "aws.training.instance or aws.endpoint.instance in retail.yaml.",
         cause="machine",
         error=ConfigError,
     ),
