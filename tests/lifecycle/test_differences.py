@@ -94,7 +94,14 @@ def test_where_nothing_differs_nothing_is_found(settings: Config) -> None:
             "Version 2 is approved and not live.",
             "retailops deploy --version 2",
         ),
-        ("features", endpoint(), [version(1)], store(of=2), "2222222222222222", "retailops deploy --version 1"),
+        (
+            "features",
+            endpoint(),
+            [version(1)],
+            store(of=2),
+            "of bundle 2222222222222222; live is version 1",
+            "retailops deploy --version 1",
+        ),
         (
             "settings",
             endpoint(settings={"deploy.max_lines": 77}),

@@ -36,7 +36,7 @@ def found(
         _bundle(endpoint, model),
         _rejected(endpoint, model, versions),
         _newer(endpoint, versions, config),
-        _features(endpoint, model, published),
+        _features(endpoint, model, versions, published),
         _settings(endpoint, config),
         _under_way(endpoint),
     ]
@@ -91,12 +91,17 @@ def _newer(endpoint: Endpoint, versions: Sequence[ModelVersion], config: Config)
     return Finding("newer version", "warning", what, f"retailops deploy --version {newest.version}")
 
 
-def _features(endpoint: Endpoint, model: ModelVersion | None, published: Sequence[Publication]) -> Finding | None:
+def _features(
+    endpoint: Endpoint, model: ModelVersion | None, versions: Sequence[ModelVersion], published: Sequence[Publication]
+) -> Finding | None:
     live = next((each.version for each in published if each.group == PRODUCT.name), None)
     if model is None or live in (None, model.run.bundle_hash[:16]):
         return None
-    what = f"The product features in the store ({live}) aren't those of version {model.version}, which is live."
-    return Finding("features", "warning", what, f"retailops deploy --version {model.version}")
+    whose = next(
+        (f"version {each.version}" for each in versions if each.run.bundle_hash[:16] == live), f"bundle {live}"
+    )
+    what = f"The store has the product features of {whose}; live is version {model.version}."
+    return Finding("features", "warning", what, f"deploy that one, or retailops deploy --version {model.version}")
 
 
 def _settings(endpoint: Endpoint, config: Config) -> Finding | None:

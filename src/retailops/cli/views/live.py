@@ -65,8 +65,8 @@ def rolled_back(console: Console, result: Result) -> None:
     console.print()
     reverted = result["reverted"]
     if result["repeated"]:
-        further = ", ".join(map(str, result["served_before"]))
-        console.print(f"  It was live already, so nothing changed.{f' Served before: {further}.' if further else ''}")
+        others = ", ".join(map(str, result["served_before"]))
+        console.print(f"  It was live already, so nothing changed.{f' Others: --to {others}' if others else ''}")
     else:
         config = [f"{key} {number(each['from'])} → {number(each['to'])}" for key, each in reverted["config"].items()]
         facts(
