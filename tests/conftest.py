@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -132,9 +131,16 @@ def registry() -> str:
 def serving_image(
     docker: Docker, registry: str, bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> ServingImage:
-    """The API's real image with a real bundle in it."""
-    folder = tmp_path_factory.mktemp("image")
-    shutil.copytree(bundle_folder, folder / "bundle")
-    (folder / "Dockerfile").write_text("FROM 127.0.0.1:15000/images-try:c2\nCOPY bundle /bundle\n")
-    docker.run("build", "-t", f"{registry}/kit-serving:1", folder)
-    return ServingImage(docker.push(f"{registry}/kit-serving:1"), bundle_folder)
+    """The API's image as `retailops image build` makes it, of a real bundle, in the registry."""
+    from retailops import config as configuration
+    from retailops import targets
+    from retailops.ports import ModelVersion, Run
+    from retailops.retail.bundle import Bundle
+
+    folder = tmp_path_factory.mktemp("serving")
+    file = folder / "retail.yaml"
+    file.write_text(f"deploy: {{kubernetes: {{registry: {registry}/tests/serving}}}}\n")
+    config = configuration.load(file, targets=targets.settings(), algorithms=["xgboost"], environ={})
+    run = Run("r1", "xgboost", "d1", bundle_folder, Bundle.open(bundle_folder).hash, "2026-11-26T00:00:00Z", {}, {})
+    built = targets.open_target(config).images.build(ModelVersion(3, run), Silent())
+    return ServingImage(built.reference, bundle_folder)

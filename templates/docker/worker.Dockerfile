@@ -1,5 +1,5 @@
 # What jobs run in: all of retailops, without a model. `retailops image build --worker` puts the context together: wheels/
-# with everything that is installed. Nothing is fetched while building, so the build needs no network. Two builds of one
+# of other people, own/ with ours. Nothing is fetched while building, so the build needs no network. Two builds of one
 # context give the same layers, byte for byte (how: serving.Dockerfile).
 #
 # No USER: SageMaker gives its folders under /opt/ml to root, so there it has to be root. Kubernetes runs it as 10001 with
@@ -9,17 +9,27 @@ ARG BASE=python:3.11-slim-bookworm
 FROM ${BASE} AS packages
 ENV PYTHONHASHSEED=0
 COPY wheels /wheels
+# Compiled here, since the container can't write.
 RUN python -m venv --without-pip /retailops \
     && python -m pip --python=/retailops/bin/python install \
         --no-index --no-deps --no-compile --no-cache-dir --disable-pip-version-check /wheels/*.whl \
-    && /retailops/bin/python -m retailops.images.inventory /retailops/sbom.cdx.json \
-    && find /retailops -name __pycache__ -prune -exec rm -r {} + \
-    && /retailops/bin/python -m compileall -q --invalidation-mode unchecked-hash /retailops/lib
-RUN mkdir /packages \
-    && mv /retailops /packages \
-    && find /packages -exec touch --no-dereference --date=1980-01-01T00:00:00Z {} +
+    && /retailops/bin/python -m compileall -q --invalidation-mode unchecked-hash /retailops/lib \
+    && mkdir /packages \
+    && find /retailops -exec touch --no-dereference --date=1980-01-01T00:00:00Z {} + \
+    && cp --archive --link /retailops /packages/
 
-# The base without what a server has no use for, means to install more; in a folder, since what is at the root of a
+# Apart, so that another version of retailops is another small layer alone.
+FROM packages AS ours
+COPY own /own
+RUN python -m pip --python=/retailops/bin/python install \
+        --no-index --no-deps --no-compile --no-cache-dir --disable-pip-version-check /own/*.whl \
+    && /retailops/bin/python -m compileall -q --invalidation-mode unchecked-hash /retailops/lib/python3*/site-packages/retailops \
+    && mkdir -p /ours/retailops/bin \
+    && cp --archive --parents /retailops/lib/python3*/site-packages/retailops* /ours/ \
+    && /retailops/bin/python -m retailops.images.inventory /ours/retailops/sbom.cdx.json \
+    && find /ours -exec touch --no-dereference --date=1980-01-01T00:00:00Z {} +
+
+# The base without means to install more, which nobody has a use for; in a folder, since what is at the root of a
 # running step has dates and files of the machine that it runs on.
 FROM ${BASE} AS system
 RUN rm -rf \
@@ -40,6 +50,7 @@ RUN rm -rf \
 FROM scratch
 COPY --from=system /system /
 COPY --from=packages /packages /
+COPY --from=ours /ours /
 ENV PATH=/retailops/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
     LANG=C.UTF-8 \
     HOME=/tmp \

@@ -7,7 +7,7 @@ reason says which variable is missing:
     DOCKER_HOST              the engine that builds images (the docker command's own default counts too)
     RETAILOPS_TEST_REGISTRY  HOST:PORT of a registry that the engine may push to and the cluster pulls from
     RETAILOPS_TEST_SERVICES  a command that prints a line `NAMESPACE/SERVICE:PORT ADDRESS:PORT` per port of a Service:
-                             where this machine reaches it
+                             where this machine reaches it. Unset, no cluster is touched, whatever KUBECONFIG says
 
 On kind and minikube (Linux) the addresses of Services can be reached once they have a way: `minikube tunnel`, or
 `ip route add 10.96.0.0/16 via NODE` for kind. Then the command is kubectl itself, in a script of three lines:

@@ -1,8 +1,9 @@
-"""What .ci/cluster brings up is ended again, what ran before is not, and what can't be had is told."""
+"""What .ci brings up is ended again, what ran before is not, and what can't be had is told."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -116,6 +117,62 @@ def test_interrupted_it_goes_no_further_and_knows_what_it_began(tmp_path: Path, 
     assert "node up" not in tools.called()
     tools.run("down")
     assert tools.ended() == ended
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """A project whose make only says what it was asked for, and with which cluster."""
+    folder = tmp_path / "project"
+    shutil.copytree(SCRIPT.parent, folder / ".ci")
+    lines = ["setup check spark checkov:", "\t@true", "test:"]
+    lines += [
+        '\t@echo "$$DOCKER_HOST $$KUBECONFIG $$RETAILOPS_TEST_REGISTRY" > asked',
+        "\t@echo dots",
+        "\t@cat closing",
+    ]
+    lines += ["\t@grep -q failed closing && exit 1 || true"]
+    (folder / "Makefile").write_text("\n".join([*lines, ""]))
+    (folder / "closing").write_text("3 passed in 0.10s\n")
+    return folder
+
+
+def checked(project: Path, tools: Tools | None) -> subprocess.CompletedProcess[str]:
+    """What .ci/run does in it."""
+    place = str(tools.place) if tools else str(project / "nowhere")
+    environment = {name: value for name, value in os.environ.items() if name not in ("DOCKER_HOST", "KUBECONFIG")}
+    environment = {name: value for name, value in environment.items() if not name.startswith("RETAILOPS_")}
+    return subprocess.run(
+        [project / ".ci" / "run"],
+        env={**environment, "CLUSTER_TOOLS": place},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+@pytest.mark.parametrize(("closing", "code"), [("3 passed in 0.10s", 0), ("1 failed, 2 passed in 0.10s (0:00:00)", 2)])
+def test_the_tests_see_the_cluster_which_is_ended_afterwards(
+    tmp_path: Path, project: Path, closing: str, code: int
+) -> None:
+    tools = Tools(tmp_path)
+    (project / "closing").write_text(f"{closing}\n")
+    done = checked(project, tools)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (code, closing), done.stderr
+    assert (project / "asked").read_text() == "unix:///e.sock /k 127.0.0.1:5\n"
+    assert tools.ended() == ["node", "kubernetes", "registry", "engine"]
+
+
+def test_without_the_tools_all_else_is_tested(project: Path) -> None:
+    done = checked(project, None)
+    assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "3 passed in 0.10s"), done.stderr
+    assert (project / "asked").read_text().split() == []
+
+
+def test_a_check_that_fails_ends_the_cluster_too(tmp_path: Path, project: Path) -> None:
+    tools = Tools(tmp_path, stuck="kubernetes build")
+    (project / "Makefile").write_text(f"setup:\n\t@until grep -q build {tools.calls}; do sleep 0.05; done; exit 1\n")
+    assert checked(project, tools).returncode != 0
+    assert tools.ended() == ["registry", "engine"]
 
 
 def test_both_scripts_are_sound_to_bash() -> None:

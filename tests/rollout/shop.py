@@ -3,24 +3,23 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from clusters import Cluster, Docker, Load, bodies
+from clusters import Cluster, Docker, Load, bodies, until
 from retailops import config as configuration
 from retailops import manifests, targets
 from retailops.config import Config
 from retailops.errors import Unsupported
+from retailops.images.registry import RegistryImages
 from retailops.ports import Image, ModelVersion, Run
 from retailops.progress import Progress, Silent
 from retailops.retail.bundle import Bundle
 from retailops.rollout.change import Steps
 from retailops.rollout.serving import KubernetesServing
 from retailops.rollout.site import Site
-from retailops.targets.local.images import LocalImages
 from retailops.tools import kube
 
 # What tests make shorter than it is for users: the balancer of a test cluster learns within a second that a pod leaves.
@@ -80,6 +79,7 @@ class Shop:
             "deploy.kubernetes.image": self.images[version],
             "deploy.kubernetes.deadline_s": "20",
             "deploy.kubernetes.bake_s": "0",
+            "deploy.kubernetes.replicas_max": "2",  # a busy machine mustn't look like a busy API
             "gates.p95_ms": "2000",
             "gates.throughput_rps": "1",
         }
@@ -124,16 +124,15 @@ class Shop:
         address = self.cluster.address(self.namespace, service, 80)
         return Load(address, bodies(self.models[1].run.bundle), rps=20, threads=8)
 
-    def answering(self) -> None:
+    def answering(self, service: str = "api") -> None:
         """Wait until the balancer has heard of the pods."""
-        deadline = time.monotonic() + 30
-        while True:
-            with self.load() as load:
-                while not load.total:
-                    time.sleep(0.05)
-            if not load.failed:
-                return
-            assert time.monotonic() < deadline, load
+
+        def answered() -> bool:
+            with self.load(service) as load:
+                until(lambda: load.total >= 5, 30, "five requests")
+            return not load.failed
+
+        until(answered, 60, f"answers of {service}")
 
     def pods(self) -> list[dict[str, Any]]:
         return self.cluster.pods(self.namespace, "app.kubernetes.io/name=api")
@@ -179,7 +178,7 @@ class Kitchen:
             overrides={"deploy.kubernetes.registry": self._repository},
             environ={},
         )
-        return LocalImages(config, self._folder / "docker.log").build(model, Silent()).reference
+        return RegistryImages(config, self._folder / "docker.log").build(model, Silent()).reference
 
     def spoilt(self, image: str, name: str, lines: str, files: Mapping[str, Path] | None = None) -> str:
         """The image with further lines of a Dockerfile."""

@@ -1,9 +1,5 @@
-"""Floor 3: a job of ours as a Kubernetes Job: written down, followed, let go, explained. Knows no cloud."""
+"""Floor 3: a job of ours as a Kubernetes Job: written down, followed, let go, explained. Knows no cloud.
 
-from __future__ import annotations
-
-from retailops.batch.attempt import Attempt, Patience, Unattended
-from retailops.batch.carried import TEMPLATES, Carried, in_context, job_name
-from retailops.batch.objects import Order, manifests
-
-__all__ = ["TEMPLATES", "Attempt", "Carried", "Order", "Patience", "Unattended", "in_context", "job_name", "manifests"]
+On this machine: objects (what Kubernetes is told), attempt, voice, reasons; carried, carriage (for clusters without a
+way to the lake). In the pod: inside, box. Both ends: agreed.
+"""

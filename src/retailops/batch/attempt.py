@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from retailops import files
 from retailops.batch import reasons
-from retailops.batch.objects import VERDICTS
+from retailops.batch.agreed import VERDICTS
 from retailops.batch.voice import Voice
 from retailops.errors import Interrupted, TargetFailed
 from retailops.ports import Manifest
@@ -151,9 +151,9 @@ class Attempt:
         pods = space.listed("Pod", {"controller-uid": job["metadata"]["uid"]})
         for pod in pods:
             self._voice(pod).pass_on(space, pod["metadata"]["name"], progress)
+        for pod in pods:  # Kubernetes may have been quicker than this look: the newest is another already
+            self._judge(space, job, pod, progress)
         newest = pods[-1] if pods else None
-        if newest:
-            self._judge(space, job, newest, progress)
         state, why, says = reasons.condition(job)
         if state == "Failed":
             raise self._problem(newest, f"{why}: {says}", len(pods))

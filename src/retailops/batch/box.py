@@ -26,9 +26,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from retailops.batch import inside
-from retailops.batch.objects import BLOCK, PORT
+from retailops.batch.agreed import BLOCK, GATE_FAILED, PORT
 
-GATE_FAILED = 4
 _HELD_S = 60.0  # how long what was refused may be looked at
 _BOUND = 4 * BLOCK  # of one request's body
 

@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from retailops import files
-from retailops.batch.objects import BLOCK, PORT
+from retailops.batch.agreed import BLOCK, PORT, RESULT
 from retailops.errors import TargetFailed
 from retailops.progress import Progress
 from retailops.tools.kube import Space
@@ -67,7 +67,7 @@ class Carriage:
         listing = {name: (int(size), str(proof)) for name, (size, proof) in box.ask("GET", "output").items()}
         progress.stage("Fetching what came out", sum(size for size, _ in listing.values()), "bytes")
         done = 0
-        for name in sorted(listing, key=lambda each: each == "result.json"):
+        for name in sorted(listing, key=lambda each: each == RESULT):
             size, proof = listing[name]
             inner = PurePosixPath(name)
             if inner.is_absolute() or ".." in inner.parts:

@@ -10,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from retailops import files
+from retailops.batch.agreed import DATA, TOKEN
 from retailops.batch.attempt import Attempt, Patience
 from retailops.batch.carriage import Carriage
-from retailops.batch.objects import DATA, TOKEN, Order, manifests
+from retailops.batch.objects import Order, manifests
 from retailops.config import Config
 from retailops.errors import RetailOpsError
 from retailops.manifests import CHECKS, Check

@@ -6,15 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from retailops.batch.agreed import DATA, PORT, SCRATCH, TOKEN, VERDICTS
 from retailops.config import Config
 from retailops.manifests import CHECKS, Check, proved, render
 from retailops.ports import Manifest
 
-CONTAINER = "etl"
-PORT = 9400  # where a pod that is carried to listens
-BLOCK = 8 << 20  # bytes, of what is carried
-DATA, SCRATCH, TOKEN = "/data", "/tmp", "/token"  # noqa: S108 (a folder of the pod's own)
-VERDICTS = (2, 3, 4, 6)  # exit codes that stay the same however often it is tried; errors.py has what they mean
 RETRIES = 3
 _KEPT_S = 86_400  # an ended Job, for a look
 _BESIDE_MB = 512  # Python, its libraries and their buffers: what memory_mb doesn't bound

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from retailops import events
-from retailops.batch.objects import CONTAINER
+from retailops.batch.agreed import CONTAINER
 from retailops.errors import RetailOpsError, TargetFailed
 from retailops.manifests.objects import dig
 from retailops.tools.diagnosis import Rule, fitting, plain
@@ -19,7 +19,7 @@ _AGAIN = "Then run the same command again."
 WAITING = (
     Rule(
         r"ErrImagePull|ImagePullBackOff|InvalidImageName|ErrImageNeverPull|RegistryUnavailable|ImageInspectError",
-        f"Build and push it: retailops image build. The cluster's nodes need the right to pull it. {_AGAIN}",
+        f"Build and push it: retailops image build --worker. The cluster's nodes need the right to pull it. {_AGAIN}",
         "The cluster can't load the image of jobs.",
         cause="image",
     ),

@@ -7,7 +7,7 @@ from collections import Counter
 from pathlib import Path
 
 from retailops import events
-from retailops.batch.objects import CONTAINER
+from retailops.batch.agreed import CONTAINER
 from retailops.errors import RetailOpsError
 from retailops.progress import Progress
 from retailops.tools.kube import Space

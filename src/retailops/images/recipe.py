@@ -85,13 +85,14 @@ class Recipe:
 
     def lay(self, folder: Path) -> None:
         """Write the build's context. Wheels come through pip, so with the user's own index, proxy and certificates."""
-        wheels = folder / "wheels"
+        wheels, own = folder / "wheels", folder / "own"
         wheels.mkdir()
         _fetch(self.name, wheels)
-        wheel.pack(wheels)
+        own.mkdir()
+        wheel.pack(own)
         shutil.copyfile(_template(f"{self.name}.Dockerfile"), folder / "Dockerfile")
         if self.model is not None:
-            shutil.copyfile(_template(SERVE), folder / SERVE)
+            shutil.copyfile(_template(SERVE), own / SERVE)
             found = Bundle.open(self.model.run.bundle)
             if found.hash != self.model.run.bundle_hash:
                 raise TargetFailed(

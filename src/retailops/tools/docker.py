@@ -24,7 +24,7 @@ _SHORT_S = 120.0  # patience with what only asks
 _BORROWED = ("contexts", "cli-plugins", "certs.d")  # parts of docker's folder that hold no password
 _EPOCH = 315_532_800  # 1980: BuildKit's dates, so that the same contents give the same digest
 
-RULES = (
+_ENGINE = (
     Rule(
         r"Cannot connect to the Docker daemon|Is the docker daemon running|failed to connect to the docker API",
         "Start docker. Another engine than the usual one is named by DOCKER_HOST, or by `docker context use`.",
@@ -44,6 +44,8 @@ RULES = (
         cause="no buildx",
     ),
     Rule(r"no space left on device", "Free space on the engine's disk: docker system df", cause="disk full"),
+)
+_REGISTRY = (
     Rule(
         r"toomanyrequests|rate limit",
         "That registry counts what you pull: docker login, or wait and run this again.",
@@ -75,6 +77,7 @@ RULES = (
         cause="unknown image",
     ),
 )
+RULES = (*_ENGINE, *_REGISTRY)
 
 
 @dataclass(frozen=True)
@@ -133,7 +136,9 @@ class Docker:
         words += [f"--build-arg={name}={value}" for name, value in arguments.items()]
         words += [f"--label={name}={value}" for name, value in labels.items()]
         steps = _Steps(progress)
-        self._follow([*words, "--network=none", f"--tag={tag}", str(context)], f"Building {tag}", steps.read)
+        if buildx:
+            progress.stage("building")  # the other builder tells of how many steps
+        self._follow([*words, "--network=none", f"--tag={tag}", str(context)], f"Building {tag}", steps.read, _ENGINE)
 
     def push(self, tag: str, progress: Progress) -> Pushed:
         """Push it; what the registry has then."""
@@ -220,7 +225,9 @@ class Docker:
             return None
         raise _refusal(doing, done.stderr.splitlines())
 
-    def _follow(self, words: Sequence[str], doing: str, read: Callable[[str], None]) -> None:
+    def _follow(
+        self, words: Sequence[str], doing: str, read: Callable[[str], None], rules: Sequence[Rule] = RULES
+    ) -> None:
         """Run it to its end, line by line. Ctrl-C reaches docker too, which is waited for."""
         self._log.parent.mkdir(parents=True, exist_ok=True)
         last: deque[str] = deque(maxlen=_LAST)
@@ -235,13 +242,14 @@ class Docker:
                 text=True,
                 errors="replace",
             ) as process:
-                for line in process.stdout or ():
+                for coloured in process.stdout or ():
+                    line = re.sub(r"\x1b\[[0-9;]*m", "", coloured)
                     log.write(line)
                     read(line)
                     if line.strip() and "legacy builder" not in line:
                         last.append(line.rstrip())
         if process.returncode:
-            raise _refusal(doing, last, self._log)
+            raise _refusal(doing, last, self._log, rules)
 
 
 class _Steps:
@@ -279,9 +287,11 @@ def _setting(path: Path, key: str) -> str:
         return ""
 
 
-def _refusal(doing: str, lines: Sequence[str] | deque[str], log: Path | None = None) -> Exception:
+def _refusal(
+    doing: str, lines: Sequence[str] | deque[str], log: Path | None = None, rules: Sequence[Rule] = RULES
+) -> Exception:
     text = "\n".join(lines)
-    rule = fitting(text, RULES)
+    rule = fitting(text, rules)
     if rule:
         said = next((line for line in reversed(lines) if re.search(rule.pattern, line)), text)
         what, fix = f"{doing}: {plain(said)}", rule.fix

@@ -42,7 +42,7 @@ def images(console: Console, result: Result) -> None:
 
 
 def _size(result: Result) -> str:
-    parts = {"to pull": result["bytes"], "unpacked": result.get("uncompressed")}
+    parts = {"to pull": result["bytes"], "unpacked": result.get("unpacked_bytes")}
     return ", ".join(f"{size(count)} {name}" for name, count in parts.items() if count)
 
 

@@ -6,7 +6,7 @@ from typing import NoReturn, cast
 
 from retailops.config import Config
 from retailops.errors import Unsupported
-from retailops.ports import Images, Jobs, Target, Watch
+from retailops.ports import Jobs, Target, Watch
 
 
 class NotYet:
@@ -32,6 +32,7 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
     from retailops.targets.aws.costs import AwsCosts
     from retailops.targets.aws.doctor import AwsDoctor
     from retailops.targets.aws.features import AwsFeatures
+    from retailops.targets.aws.images import AwsImages
     from retailops.targets.aws.infra import AwsInfra
     from retailops.targets.aws.jobs import AwsJobs
     from retailops.targets.aws.lake import AwsLake
@@ -47,7 +48,7 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
     mirror = Mirror(session)
     catalog = Catalog(session, mirror)
     models = AwsModels(mirror, Packages(session))
-    images = cast(Images, NotYet("images"))
+    images = AwsImages(session)
     jobs: Jobs = AwsJobs(session, mirror)
     if config.etl.engine == "spark":
         jobs = SparkJobs(session, mirror, jobs)

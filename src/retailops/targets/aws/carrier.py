@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from retailops.batch import inside
+from retailops.batch.agreed import GATE_FAILED, RESULT
 from retailops.errors import NotReady, RetailOpsError
 from retailops.events import EventLines
 from retailops.progress import Progress
@@ -26,9 +27,8 @@ from retailops.targets.aws.sending import PART, Local, Upload
 from retailops.targets.aws.session import unbound
 from retailops.targets.aws.transfers import Address, Tally, abreast, asked
 
-RESULT = "result.json"
 _BESIDE = "."
-_REFUSED, _QUARANTINE = 4, "quarantine"  # what was refused is taken too, for a look
+_QUARANTINE = "quarantine"  # what was refused is taken too, for a look
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -49,9 +49,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = inside.work(given.worker, given.kind, inputs, given.data / "output", given.parameters)
         inside.end_on_sigterm()
         takes = dict(each.split("=", 1) for each in given.take)
-        if code == _REFUSED:
+        if code == GATE_FAILED:
             takes = {part: uri for part, uri in takes.items() if part == _QUARANTINE}
-        if code in (0, _REFUSED):
+        if code in (0, GATE_FAILED):
             carrier.take(takes, told)
     except RetailOpsError as problem:
         return inside.failed(problem)

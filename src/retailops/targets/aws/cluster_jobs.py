@@ -14,9 +14,12 @@ from pathlib import Path
 from typing import Any
 
 from retailops import files
-from retailops.batch import TEMPLATES, Attempt, Carried, Order, Patience, Unattended, in_context, job_name, manifests
-from retailops.batch.objects import DATA
+from retailops.batch.agreed import DATA
+from retailops.batch.attempt import Attempt, Patience, Unattended
+from retailops.batch.carried import TEMPLATES, Carried, in_context, job_name
+from retailops.batch.objects import Order, manifests
 from retailops.errors import NotReady, RetailOpsError, TargetFailed
+from retailops.images.wanted import wanted
 from retailops.manifests import namespace
 from retailops.ports import Images, Job, JobResult, Jobs
 from retailops.progress import Progress
@@ -82,12 +85,7 @@ class ClusterJobs:
 
     def _image(self) -> str:
         named = self._session.settings.image
-        if "@sha256:" in named:
-            return named
-        found = self._images.find(None)
-        if found is None:
-            raise NotReady("The image that jobs run in isn't in the registry.", "Run: retailops image build")
-        return found.reference
+        return named if "@sha256:" in named else wanted(self._images, None).reference
 
     # --- with a role: EKS ---
 

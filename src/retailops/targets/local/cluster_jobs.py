@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from retailops.batch import Carried, Patience, in_context
+from retailops.batch.attempt import Patience
+from retailops.batch.carried import Carried, in_context
 from retailops.config import Config
-from retailops.errors import ConfigError, NotReady
+from retailops.errors import ConfigError
+from retailops.images.wanted import wanted
+from retailops.manifests import namespace
 from retailops.ports import Images, Job
 from retailops.progress import Progress
 from retailops.targets.local.jobs import UNFINISHED, LocalJobs
@@ -36,16 +39,14 @@ class ClusterJobs(LocalJobs):
         """Follow the Job of this name, or start it. Whatever happens to this command, the Job goes on: run it again."""
         if job.kind != "etl":
             return super()._start(job, folder, held, progress)
-        context, project = self._config.deploy.kubernetes.context, self._config.project
+        context = self._config.deploy.kubernetes.context
         if not context:
             raise ConfigError(
                 "etl.engine is kubernetes, and no cluster is named.",
                 "Set deploy.kubernetes.context to a context of your kubeconfig, or etl.engine: container.",
             )
-        image = self._images.find(None)
-        if image is None:
-            raise NotReady("The image that jobs run in isn't in the registry.", "Run: retailops image build")
-        namespace = f"{project.name}-{project.environment}"
-        opened = partial(in_context, context, namespace)
-        carried = Carried(self._config, namespace, opened, self._patience, worker=self._in_pod)
+        image = wanted(self._images, None)
+        space = namespace(self._config)
+        opened = partial(in_context, context, space)
+        carried = Carried(self._config, space, opened, self._patience, worker=self._in_pod)
         return carried.run(job, image.reference, folder / UNFINISHED, folder / "log", progress)

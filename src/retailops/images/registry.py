@@ -1,4 +1,4 @@
-"""Floor 4, local: container images, built by docker here and kept in the repository that retail.yaml names."""
+"""Floor 3, images: ports.Images over docker here and one repository of any registry, which docker is logged in to."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from pathlib import Path
 
 from retailops.config import Config
 from retailops.errors import NotReady
-from retailops.images import Maker, alias
-from retailops.images.making import described
+from retailops.images.making import Maker, described
+from retailops.images.recipe import alias
 from retailops.ports import Image, ModelVersion
 from retailops.progress import Progress
 from retailops.tools.docker import Docker, Pushed
 
 
-class LocalImages:
+class RegistryImages:
     """deploy.kubernetes.registry is the repository; without it, images stay in the engine, where no cluster gets them.
 
     Each image has two tags: one with its key, which is never moved, and one without, which is the last of its version.
@@ -21,28 +21,25 @@ class LocalImages:
 
     def __init__(self, config: Config, log: Path) -> None:
         self._repository = config.deploy.kubernetes.registry
-        project = config.project
-        self._in_engine = f"retailops/{project.name}-{project.environment}"
-        self._maker = Maker(Docker(log), config.image)
-        self._docker = self._maker.docker
+        self._docker = Docker(log)
+        self._maker = Maker(self._docker, config)
 
     def build(self, model: ModelVersion | None, progress: Progress, *, push: bool = True) -> Image:
         recipe = self._maker.recipe(model, progress)
         if not (push and self._repository):
-            name = f"{self._in_engine}:{recipe.tag}"
-            local, findings = self._maker.make(recipe, name, progress)
-            return described(recipe, name, 0, local, findings, reused=False)
+            return self._maker.make(recipe, progress).image(recipe)
         name, last = f"{self._repository}:{recipe.tag}", f"{self._repository}:{alias(model)}"
         progress.stage(f"asking for {recipe.tag}")
         known = self._docker.pushed(name)
-        if known is not None:
+        if known is None:
+            made = self._maker.make(recipe, progress)
+            progress.stage(f"pushing {recipe.tag}")
+            self._docker.tag(made.name, name)
+            known = self._docker.push(name, progress)
             self._point(last, name, known, progress)
-            return described(recipe, self._at(known), known.bytes, self._docker.local(name), {}, reused=True)
-        local, findings = self._maker.make(recipe, name, progress)
-        progress.stage(f"pushing {recipe.tag}")
-        known = self._docker.push(name, progress)
+            return described(recipe, self._at(known), known.bytes, made.findings, made.bytes)
         self._point(last, name, known, progress)
-        return described(recipe, self._at(known), known.bytes, local, findings, reused=False)
+        return described(recipe, self._at(known), known.bytes, reused=True)
 
     def find(self, model: ModelVersion | None) -> Image | None:
         if not self._repository:
