@@ -163,6 +163,16 @@ def test_where_approval_is_required_only_approved_versions_wait(tmp_path: Path) 
     assert checks(endpoint(), [version(1), version(2, APPROVED)], [], strict) == ["newer version"]
 
 
+def test_other_limits_are_told_once_and_not_by_their_config_map_again(settings: Config) -> None:
+    drift = [
+        {"object": "ConfigMap shop-dev/api-1", "field": "", "by": "", "what": "isn't there"},
+        {"object": "Deployment shop-dev/api", "field": ".spec.x.configMapRef.name", "by": "", "what": "isn't as now"},
+    ]
+    live = endpoint(settings={"deploy.max_lines": 77}, detail={"drift": drift})
+    assert checks(live, [version(1)], [], settings) == ["settings"]
+    assert checks(endpoint(detail={"drift": drift}), [version(1)], [], settings) == ["cluster", "cluster"]
+
+
 def test_a_version_that_was_rolled_back_from_does_not_wait(settings: Config) -> None:
     left = (Served(1, "1" * 64, NOW), Served(2, "2" * 64, NOW))
     assert checks(endpoint(before=left, returned=True), [version(1), version(2)], [], settings) == []

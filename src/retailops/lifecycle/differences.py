@@ -40,7 +40,7 @@ def found(
         _settings(endpoint, config),
         _under_way(endpoint),
     ]
-    return [each for each in every if each is not None] + _pods(endpoint) + _changed_by_others(endpoint)
+    return [each for each in every if each is not None] + _pods(endpoint) + _cluster(endpoint, config)
 
 
 def _answers(endpoint: Endpoint) -> Finding | None:
@@ -135,10 +135,13 @@ def _pods(endpoint: Endpoint) -> list[Finding]:
     ]
 
 
-def _changed_by_others(endpoint: Endpoint) -> list[Finding]:
-    """An object of the cluster that isn't as retailops put it there, with all fields in which it isn't."""
+def _cluster(endpoint: Endpoint, config: Config) -> list[Finding]:
+    """Objects of the cluster that aren't as they would be deployed, each with all fields in which it isn't."""
+    told = bool(unlike_file(endpoint, config))  # other limits have another ConfigMap, which needn't be said again
     objects: dict[str, list[str]] = {}
     for each in endpoint.detail.get("drift") or ():
+        if told and (each["object"].startswith("ConfigMap ") or each["field"].endswith("configMapRef.name")):
+            continue
         who = f" by {each['by']}" if each["by"] else ""
         objects.setdefault(each["object"], []).append(f"{each['field']} {each['what']}{who}".strip())
     fix = f"retailops deploy --version {endpoint.version}"
