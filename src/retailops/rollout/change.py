@@ -113,6 +113,7 @@ class Change:
         self._apply(wanted.objects if not wanted.returned else [])
         pods = self._watching().deployment(self._least(wanted))
         self._certify(wanted, pods)
+        self._forget(wanted)
         return current.speed
 
     def _look_for_conflicts(self, wanted: Wanted, deployment: Object | None) -> None:

@@ -12,6 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from retailops.cli.views.layout import facts, gate_table, number, percent, show, table, title, verdict
+from retailops.cli.views.status import pods_table
 
 Result = Mapping[str, Any]
 
@@ -25,7 +26,24 @@ def deployed(console: Console, result: Result) -> None:
     if result.get("gates"):
         show(console, gate_table(result["gates"]))
         console.print()
+    _on_cluster(console, endpoint)
     address(console, endpoint)
+
+
+def _on_cluster(console: Console, endpoint: Result) -> None:
+    """The pods, and what was seen of them under traffic; nothing where it serves without a cluster."""
+    baked = endpoint.get("bake")
+    if endpoint.get("pods"):
+        show(console, pods_table(endpoint["pods"]))
+        console.print()
+    if not baked or not baked["seconds"]:
+        return
+    requests = number(baked["requests"])
+    title(console, f"Under traffic for {number(baked['seconds'])} seconds", f"{requests} requests")
+    show(console, gate_table(baked["gates"]))
+    for each in baked["unjudged"]:
+        console.print(Text(f"  not judged: {each}", style="yellow"), soft_wrap=True)
+    console.print()
 
 
 def rendered(console: Console, result: Result) -> None:
@@ -40,12 +58,14 @@ def rendered(console: Console, result: Result) -> None:
 def address(console: Console, endpoint: Result, request: Result | None = None) -> None:
     """Where the API is, and a line to try it with, whole and on a line of its own so that it can be copied."""
     console.print(verdict(True, f"version {endpoint['version']} is live"), Text(endpoint["url"], style="bold"))
+    if endpoint.get("reach"):
+        console.print("\nreach it from here:", style="dim")
+        console.print(endpoint["reach"], soft_wrap=True)
     if request:
+        place = "http://127.0.0.1:8080" if endpoint.get("reach") else endpoint["url"]
         body = shlex.quote(json.dumps(request, separators=(",", ":")))
         console.print("\ntry it:", style="dim")
-        console.print(
-            f"curl -s {endpoint['url']}/predict -H 'content-type: application/json' -d {body}", soft_wrap=True
-        )
+        console.print(f"curl -s {place}/predict -H 'content-type: application/json' -d {body}", soft_wrap=True)
 
 
 def served(console: Console, result: Result) -> None:
@@ -61,6 +81,7 @@ def rolled_back(console: Console, result: Result) -> None:
     if result["gates"]:
         show(console, gate_table(result["gates"]))
         console.print()
+    _on_cluster(console, endpoint)
     address(console, endpoint)
     console.print()
     reverted = result["reverted"]

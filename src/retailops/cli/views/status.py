@@ -44,7 +44,7 @@ def _endpoint(console: Console, endpoint: Result, before: Sequence[Result]) -> N
         },
     )
     if endpoint.get("pods"):
-        show(console, _pods(endpoint["pods"]))
+        show(console, pods_table(endpoint["pods"]))
 
 
 def _scaling(scaling: Result) -> str:
@@ -58,7 +58,8 @@ def _scaling(scaling: Result) -> str:
     )
 
 
-def _pods(pods: Sequence[Result]) -> Table:
+def pods_table(pods: Sequence[Result]) -> Table:
+    """A row a pod, as a cluster has them."""
     made = table("pod", "version", "is", "restarts", "zone", numbers=["version", "restarts"])
     made.columns[0].no_wrap = True  # it is copied into other commands
     for each in pods:
