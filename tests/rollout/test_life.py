@@ -14,8 +14,8 @@ from retailops import config as configuration
 from retailops import targets
 from retailops.cli.views import live as views
 from retailops.cli.views import status as status_views
-from retailops.errors import ConfigError
-from retailops.lifecycle import deploy, rollback, status, teardown
+from retailops.errors import ConfigError, Unsupported
+from retailops.lifecycle import deploy, monitor, rollback, status, teardown
 from retailops.ports import ModelVersion, Target
 from retailops.progress import Silent
 from retailops.rollout.change import Steps
@@ -42,6 +42,12 @@ def test_a_cluster_has_to_be_named(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no cluster is named") as caught:
         opened(tmp_path, TEXT.replace("context: CONTEXT", "context: ''").replace("REGISTRY", "r/x"))
     assert "deploy.kubernetes.context" in caught.value.fix
+
+
+def test_what_pods_have_logged_isn_t_taken_for_nothing(tmp_path: Path) -> None:
+    target = opened(tmp_path, TEXT.replace("CONTEXT", "kind-shop").replace("REGISTRY", "r/x"))
+    with pytest.raises(Unsupported, match="doesn't read what pods have logged"):
+        monitor.monitor(target, None, None, Silent())
 
 
 def shown(view: Any, result: Any) -> str:

@@ -290,3 +290,6 @@ def test_a_namespace_of_somebody_else_is_neither_used_nor_removed(empty: Shop) -
     removal = NamespaceRemoval(empty.site())
     removal.remove()
     assert removal.removals() == [] and empty.cluster.read(f"/api/v1/namespaces/{empty.namespace}")
+    with pytest.raises(TargetFailed, match="isn't this project's") as caught:
+        empty.serving(1).roll_out(empty.models[1], Silent())
+    assert "kubectl label namespace" in caught.value.fix

@@ -30,6 +30,8 @@ def found(
     endpoint: Endpoint, versions: Sequence[ModelVersion], published: Sequence[Publication], config: Config
 ) -> list[Finding]:
     """Everything that isn't as a reader of registry, store and file would think."""
+    if not endpoint.version:  # nobody could be asked: what is live isn't known, and so not how it differs
+        return [Finding("endpoint", "failed", f"What is live can't be told: {endpoint.detail.get('why', '')}", "")]
     model = next((each for each in versions if each.version == endpoint.version), None)
     every = [
         _answers(endpoint),

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from retailops.errors import TargetFailed
+from retailops.errors import ConfigError, TargetFailed
 from retailops.ports import Change
 from retailops.progress import SILENT, Progress
 from retailops.rollout.site import Site
-from retailops.tools.kube import Cluster
+from retailops.tools.kube import Cluster, Unreachable
 
 _PATIENCE_S = 180.0  # pods leave within a minute and a quarter
 _LOOK_S = 1.0
@@ -23,7 +25,7 @@ class NamespaceRemoval:
         self._patience_s = patience_s
 
     def removals(self) -> list[Change]:
-        with self._site.connect() as cluster:
+        with self._cluster() as cluster:
             found = self._found(cluster)
             if found is None:
                 return []
@@ -32,7 +34,7 @@ class NamespaceRemoval:
 
     def remove(self, progress: Progress = SILENT) -> None:
         """Delete it, and wait until it is gone. Nothing there is success."""
-        with self._site.connect() as cluster:
+        with self._cluster() as cluster:
             deadline = time.monotonic() + self._patience_s
             while (found := self._found(cluster)) is not None:
                 if "deletionTimestamp" not in found["metadata"]:
@@ -48,10 +50,21 @@ class NamespaceRemoval:
                 time.sleep(_LOOK_S)
 
     def left(self) -> list[Change]:
-        with self._site.connect() as cluster:
+        with self._cluster() as cluster:
             there = self._found(cluster) is not None
         fix = f"{self._site.kubectl} delete namespace {self._site.namespace}"
         return [Change("left", "namespace", self._site.namespace, fix=fix)] if there else []
+
+    @contextmanager
+    def _cluster(self) -> Iterator[Cluster]:
+        try:
+            with self._site.connect() as cluster:
+                yield cluster
+        except (ConfigError, Unreachable) as problem:
+            raise TargetFailed(
+                f"{problem.what} So nobody can tell whether the namespace {self._site.namespace} is there.",
+                f"{problem.fix} If that cluster is gone for good, clear deploy.kubernetes.context and run this again.",
+            ) from problem
 
     def _found(self, cluster: Cluster) -> dict[str, Any] | None:
         found = cluster.read(self._site.space)

@@ -19,9 +19,9 @@ from retailops.rollout.change import Change, Object, Steps, Wanted
 from retailops.rollout.lock import Lock
 from retailops.rollout.logs import pod_logs
 from retailops.rollout.revisions import Revision, Revisions
-from retailops.rollout.site import Site
+from retailops.rollout.site import NoCluster, Site
 from retailops.rollout.undoing import with_template
-from retailops.tools.kube import Cluster, Ref
+from retailops.tools.kube import Cluster, Ref, Unreachable
 
 Rendered = Callable[[ModelVersion, str], tuple[Manifest, ...]]  # a version and its image → all of it
 Versions = Callable[[], list[ModelVersion]]
@@ -89,12 +89,18 @@ class KubernetesServing:
             return self._told(change.cluster, told)
 
     def endpoint(self) -> Endpoint | None:
-        """The live endpoint, asked at this moment; None when nothing is deployed."""
-        with self._site.connect() as cluster:
-            found = standing.endpoint(cluster, self._site)
-            if found is None:
-                return None
-            return replace(found, detail={**found.detail, "drift": self._drift(cluster, found)})
+        """The live endpoint, asked at this moment; None when nothing is deployed.
+
+        A cluster that doesn't answer has an endpoint of which nothing is known but why: version 0, unreachable.
+        """
+        try:
+            with self._site.connect() as cluster:
+                found = standing.endpoint(cluster, self._site)
+                return found and replace(found, detail={**found.detail, "drift": self._drift(cluster, found)})
+        except NoCluster:
+            return None
+        except Unreachable as problem:
+            return Endpoint("", 0, "unreachable", "", {"engine": "kubernetes", "why": problem.what})
 
     def logs(self, lines: int, follow: bool) -> Iterator[str]:
         """The pods' last lines, each with its pod's name; NotReady before a deploy."""
@@ -124,7 +130,7 @@ class KubernetesServing:
         """Alone in the namespace, which is made where something is to be put into it."""
         with self._site.connect() as cluster:
             change = Change(cluster, self._site, self._config, self._steps, progress)
-            if cluster.read(self._site.space) is None:
+            if not self._site.claim(cluster):
                 spaces = [each for each in objects if each["kind"] == "Namespace"]
                 if not spaces:
                     raise NotReady("Nothing is deployed, so there is nothing to go back to.", "Run: retailops deploy")

@@ -17,6 +17,7 @@ from retailops.config import Config
 from retailops.errors import NotReady, RetailOpsError, UsageError
 from retailops.lifecycle import deploy
 from retailops.ports import Approval, ModelVersion, Run, Target
+from retailops.progress import Silent
 from retailops.targets.aws import serving
 from retailops.targets.aws.mirror import Mirror
 from retailops.targets.aws.models import AwsModels
@@ -99,8 +100,10 @@ def test_an_image_that_nobody_named_or_built_is_asked_for(configured: Configured
 
 
 def test_without_the_stack_s_cluster_there_is_nothing_to_deploy_to(aws: Emulator, configured: Configured) -> None:
+    serves = opened(configured("")).serving
+    assert serves.endpoint() is None
     with pytest.raises(NotReady, match="cluster isn't there") as caught:
-        opened(configured("")).serving.endpoint()
+        serves.roll_back(None, Silent())
     assert "infra up" in caught.value.fix
 
 

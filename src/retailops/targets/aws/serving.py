@@ -11,7 +11,7 @@ from retailops.errors import NotReady
 from retailops.ports import Images, Models
 from retailops.rollout.removal import NamespaceRemoval
 from retailops.rollout.serving import KubernetesServing
-from retailops.rollout.site import Site
+from retailops.rollout.site import NoCluster, Site
 from retailops.targets.aws import cluster as clusters
 from retailops.targets.aws.session import Session
 from retailops.targets.aws.workload import NAMESPACE, rendered
@@ -41,7 +41,7 @@ def site(session: Session) -> Site:
 def _on_eks(session: Session) -> Iterator[kube.Cluster]:
     cluster = clusters.described(session)
     if cluster is None:
-        raise NotReady("The stack's cluster isn't there.", "Run: retailops infra up")
+        raise NoCluster("The stack's cluster isn't there.", "Run: retailops infra up")
     if cluster.get("status") != "ACTIVE":
         raise NotReady(
             f"The cluster {cluster['name']} is {cluster.get('status')}.",

@@ -41,7 +41,7 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
         models=models,
         images=images,
         serving=serving,
-        watch=LocalWatch(folder / "serving" / "logs"),
+        watch=cluster.NoLog() if on_cluster else LocalWatch(folder / "serving" / "logs"),
         infra=infra,
         removal=infra,
         costs=LocalCosts(),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Protocol
+from typing import NoReturn, Protocol
 
 from retailops import manifests
 from retailops.config import Config
-from retailops.errors import ConfigError
+from retailops.errors import ConfigError, Unsupported
 from retailops.ports import Change, Images, Manifest, Models, ModelVersion
 from retailops.rollout.removal import NamespaceRemoval
 from retailops.rollout.serving import KubernetesServing
@@ -34,6 +34,18 @@ class NoCluster:
 
     def left(self) -> list[Change]:
         return []
+
+
+class NoLog:
+    """What was asked and answered is written in the pods, each into its own folder, which goes with it."""
+
+    @property
+    def predictions(self) -> NoReturn:
+        raise Unsupported(
+            "This version of retailops doesn't read what pods have logged of predictions.",
+            "Each pod's /metrics has its counters, and a deploy judges them (deploy.kubernetes.bake_s). "
+            "deploy.engine: auto serves where monitor can read.",
+        )
 
 
 def serving(config: Config, images: Images, models: Models) -> KubernetesServing:
