@@ -13,14 +13,14 @@ help:
 	@echo "make setup        make $(VENV) with everything for development"
 	@echo "make demo         from synthetic data to a live API, in $(DEMO)/"
 	@echo "make demo-down    take the demo away again"
-	@echo "make test         all tests; real rows too if RETAILOPS_REAL_DATA names their folder"
+	@echo "make test         all tests; on real rows and a real cluster too, where .ci/run or tests/clusters say how"
 	@echo "make check        ruff, mypy, import contracts"
 	@echo "make checkov      look over the Terraform; in an environment of its own, since it pins boto3"
 	@echo "make spark        pyspark for the tests of the ETL on Spark; in an environment of its own, 0.3 GB; needs Java 17"
 	@echo "make dialect      write the ETL's SQL in Spark's dialect anew, after a change of rules, features or SQL"
 	@echo "make bench        the benchmarks, written to docs/benchmarks.md"
 	@echo "make constraints  resolve all dependencies anew into constraints.txt"
-	@echo "make reference    write the command table into README.md, and docs/promises.md"
+	@echo "make reference    write the command table into README.md, docs/promises.md and docs/manifests.md"
 	@echo "make clean        remove $(VENV), the demo and all caches"
 
 setup: $(VENV)/.dev
@@ -58,8 +58,9 @@ demo-down: $(VENV)/.base
 	@if [ -f $(DEMO)/retail.yaml ]; then cd $(DEMO) && $(RETAILOPS) teardown --yes; fi
 	@rm -rf $(DEMO)
 
+# A process a core, each with whole files (tests/shares.py). In one: make test ARGS="-n 0".
 test: $(VENV)/.dev
-	@$(PY) -m pytest -q $(ARGS)
+	@$(PY) -m pytest -q -n logical --maxprocesses 4 --dist loadgroup $(ARGS)
 
 check: $(VENV)/.dev
 	@$(PY) -m ruff check
@@ -103,6 +104,7 @@ constraints: $(VENV)/.made
 reference: $(VENV)/.base
 	@$(PY) -m retailops.cli.reference README.md
 	@$(PY) tests/promises.py docs/promises.md
+	@$(PY) tests/broken_manifests.py docs/manifests.md
 
 clean: demo-down
 	@rm -rf $(VENV) build dist src/*.egg-info .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -3,14 +3,43 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+import shares
+from clusters import Cluster, Docker, Kubelet, ServingImage, registry_at
 from retailops.progress import Silent
 from retailops.retail.dataset import Dataset
+
+
+@pytest.hookimpl(tryfirst=True)  # before xdist looks at marks
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if hasattr(config, "workerinput"):
+        items[:] = shares.arranged(items)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    return shares.scheduler(config, log) if config.getoption("dist") == "loadgroup" else None
+
+
+@pytest.fixture
+def tell(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Say something that people who read the suite's output shall see, wherever the test has run."""
+    return lambda text: request.node.user_properties.append(("told", text))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    reports = [each for kind in ("passed", "failed") for each in terminalreporter.getreports(kind)]
+    told = [(each.nodeid, text) for each in reports for name, text in each.user_properties if name == "told"]
+    if told:
+        terminalreporter.section("what tests tell")
+        for nodeid, text in told:
+            terminalreporter.line(f"{nodeid.rpartition('::')[2]}: {text}")
 
 
 @pytest.fixture(scope="session")
@@ -64,3 +93,54 @@ def trained(small_dataset: Dataset, tmp_path_factory: pytest.TempPathFactory) ->
 def bundle_folder(trained: Trained) -> Path:
     """A real bundle. Tests that change it copy it first."""
     return trained.folder / "xgboost"
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """The Kubernetes cluster that KUBECONFIG names; tests/clusters says how to run one."""
+    named, services = os.environ.get("KUBECONFIG"), os.environ.get("RETAILOPS_TEST_SERVICES")
+    if not named:
+        pytest.skip("KUBECONFIG names no cluster")
+    if not services:  # whoever has a KUBECONFIG doesn't mean to lend that cluster to tests
+        pytest.skip("RETAILOPS_TEST_SERVICES names no command that prints where a cluster's Services are")
+    found = Cluster(named, services)
+    with found.api:
+        yield found
+
+
+@pytest.fixture(scope="session")
+def logs(cluster: Cluster) -> Iterator[None]:
+    """Logs of pods can be read, also where nodes are stand-ins without a kubelet."""
+    with Kubelet(cluster):
+        yield
+
+
+@pytest.fixture(scope="session")
+def docker() -> Docker:
+    """The container engine behind the docker command."""
+    return Docker()
+
+
+@pytest.fixture(scope="session")
+def registry() -> str:
+    """HOST:PORT of a registry that the engine pushes to and the cluster pulls from."""
+    return registry_at(os.environ.get("RETAILOPS_TEST_REGISTRY", ""))
+
+
+@pytest.fixture(scope="session")
+def serving_image(
+    docker: Docker, registry: str, bundle_folder: Path, tmp_path_factory: pytest.TempPathFactory
+) -> ServingImage:
+    """The API's image as `retailops image build` makes it, of a real bundle, in the registry."""
+    from retailops import config as configuration
+    from retailops import targets
+    from retailops.ports import ModelVersion, Run
+    from retailops.retail.bundle import Bundle
+
+    folder = tmp_path_factory.mktemp("serving")
+    file = folder / "retail.yaml"
+    file.write_text(f"deploy: {{kubernetes: {{registry: {registry}/tests/serving}}}}\n")
+    config = configuration.load(file, targets=targets.settings(), algorithms=["xgboost"], environ={})
+    run = Run("r1", "xgboost", "d1", bundle_folder, Bundle.open(bundle_folder).hash, "2026-11-26T00:00:00Z", {}, {})
+    built = targets.open_target(config).images.build(ModelVersion(3, run), Silent())
+    return ServingImage(built.reference, bundle_folder)

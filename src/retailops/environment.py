@@ -7,6 +7,7 @@ MLflow decides about telemetry, from variables alone and before any call could t
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 
 def limit_threads(threads: int) -> None:
@@ -28,3 +29,8 @@ def quiet_terraform() -> None:
     os.environ["TF_INPUT"] = "0"
     os.environ["TF_IN_AUTOMATION"] = "1"
     os.environ["CHECKPOINT_DISABLE"] = "1"
+
+
+def docker_folder() -> Path:
+    """Where the docker command keeps its contexts and credentials: its own variable, which is no setting of ours."""
+    return Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")

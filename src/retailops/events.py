@@ -1,15 +1,55 @@
-"""Floor 0: how the lines of a worker become progress and errors again, wherever it runs, and what its log says last."""
+"""Floor 0: how progress and errors become lines of a worker, and lines both again, wherever it runs."""
 
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Sequence
+from typing import Any, TextIO
 
 from retailops.errors import BY_CODE, RetailOpsError
 from retailops.progress import Progress
 
 _LAST = 3
 _WIDTH = 500
+
+
+class EventLines:
+    """Progress as JSON lines. Rapid `advance` calls are thinned out; the last one before another event gets through."""
+
+    _EVERY_S = 0.1
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._lock = threading.Lock()
+        self._due = 0.0
+        self._pending: int | None = None
+
+    def stage(self, text: str, total: int | None = None, unit: str = "") -> None:
+        self._write({"event": "stage", "text": text, "total": total, "unit": unit})
+
+    def advance(self, done: int, doing: str = "") -> None:
+        self._pending = int(done)
+        if time.monotonic() >= self._due:
+            self._due = time.monotonic() + self._EVERY_S
+            self._write()
+
+    def note(self, text: str) -> None:
+        self._write({"event": "note", "text": text})
+
+    def error(self, error: RetailOpsError) -> None:
+        described = {"code": error.code, "what": error.what, "fix": error.fix, "details": error.details}
+        self._write({"event": "error", **described})
+
+    def _write(self, event: dict[str, Any] | None = None) -> None:
+        with self._lock:
+            if self._pending is not None:
+                self._stream.write(json.dumps({"event": "advance", "done": self._pending}) + "\n")
+                self._pending = None
+            if event:
+                self._stream.write(json.dumps(event, default=str) + "\n")
+            self._stream.flush()
 
 
 class NotAnEvent(ValueError):

@@ -29,7 +29,6 @@ import signal
 import sys
 import tempfile
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -37,6 +36,7 @@ from typing import Any, TextIO
 
 from retailops import environment, files
 from retailops.errors import DataError, GateFailed, RetailOpsError, TargetFailed, UsageError
+from retailops.events import EventLines
 from retailops.progress import SILENT, Progress
 
 RESULT = "result.json"
@@ -119,43 +119,6 @@ class Order:
     places: dict[str, Path] = field(default_factory=dict)
     failure: Path | None = None
     hosts: Path | None = None
-
-
-class EventLines:
-    """Progress as JSON lines. Rapid `advance` calls are thinned out; the last one before another event gets through."""
-
-    _EVERY_S = 0.1
-
-    def __init__(self, stream: TextIO) -> None:
-        self._stream = stream
-        self._lock = threading.Lock()
-        self._due = 0.0
-        self._pending: int | None = None
-
-    def stage(self, text: str, total: int | None = None, unit: str = "") -> None:
-        self._write({"event": "stage", "text": text, "total": total, "unit": unit})
-
-    def advance(self, done: int, doing: str = "") -> None:
-        self._pending = int(done)
-        if time.monotonic() >= self._due:
-            self._due = time.monotonic() + self._EVERY_S
-            self._write()
-
-    def note(self, text: str) -> None:
-        self._write({"event": "note", "text": text})
-
-    def error(self, error: RetailOpsError) -> None:
-        described = {"code": error.code, "what": error.what, "fix": error.fix, "details": error.details}
-        self._write({"event": "error", **described})
-
-    def _write(self, event: dict[str, Any] | None = None) -> None:
-        with self._lock:
-            if self._pending is not None:
-                self._stream.write(json.dumps({"event": "advance", "done": self._pending}) + "\n")
-                self._pending = None
-            if event:
-                self._stream.write(json.dumps(event, default=str) + "\n")
-            self._stream.flush()
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,38 +1,65 @@
-# The prediction API with one bundle in it. `retailops image build` puts the context together: wheels/ with everything
-# that is installed, bundle/, and serve. Nothing is fetched while building, so the build has no network.
+# The prediction API with one bundle in it. `retailops image build` puts the context together: wheels/ of
+# other people, own/ with ours, bundle/. Nothing is fetched while building, so the build needs no network.
+#
+# Two builds of one context give the same layers, byte for byte: every file that a step makes gets one date, and folders
+# are copied together with what holds them, since a folder that COPY makes is dated now.
 ARG BASE=python:3.11-slim-bookworm
 
 FROM ${BASE} AS packages
 ENV PYTHONHASHSEED=0
 COPY wheels /wheels
-# Compiled once, since the container can't write; with hashes and dates that say nothing of when, so that two builds
-# of one context are equal.
+# Compiled here, since the container can't write.
 RUN python -m venv --without-pip /retailops \
     && python -m pip --python=/retailops/bin/python install \
         --no-index --no-deps --no-compile --no-cache-dir --disable-pip-version-check /wheels/*.whl \
-    && /retailops/bin/python -m retailops.images.inventory /retailops/sbom.cdx.json \
-    && find /retailops -name __pycache__ -prune -exec rm -r {} + \
-    && /retailops/bin/python -m compileall -q --invalidation-mode unchecked-hash /retailops/lib
-COPY serve /retailops/bin/serve
-RUN find /retailops -exec touch --no-dereference --date=1980-01-01T00:00:00Z {} +
+    && /retailops/bin/python -m compileall -q --invalidation-mode unchecked-hash /retailops/lib \
+    && mkdir /packages \
+    && find /retailops -exec touch --no-dereference --date=1980-01-01T00:00:00Z {} + \
+    && cp --archive --link /retailops /packages/
 
-FROM ${BASE}
-# What a server has no use for: means to install more.
+# Apart, so that another version of retailops is another small layer alone.
+FROM packages AS ours
+COPY own /own
+COPY bundle /model/bundle
+RUN python -m pip --python=/retailops/bin/python install \
+        --no-index --no-deps --no-compile --no-cache-dir --disable-pip-version-check /own/*.whl \
+    && /retailops/bin/python -m compileall -q --invalidation-mode unchecked-hash /retailops/lib/python3*/site-packages/retailops \
+    && mkdir -p /ours/retailops/bin \
+    && cp --archive --parents /retailops/lib/python3*/site-packages/retailops* /ours/ \
+    && cp /own/serve /ours/retailops/bin/serve \
+    && /retailops/bin/python -m retailops.images.inventory /ours/retailops/sbom.cdx.json \
+    && find /ours /model -exec touch --no-dereference --date=1980-01-01T00:00:00Z {} +
+
+# The base without means to install more, which nobody has a use for; in a folder, since what is at the root of a
+# running step has dates and files of the machine that it runs on.
+FROM ${BASE} AS system
 RUN rm -rf \
-        /usr/local/bin/pip* /usr/local/bin/wheel* /usr/local/lib/python3.*/ensurepip \
-        /usr/local/lib/python3.*/site-packages/* \
+        /usr/local/bin/pip* /usr/local/bin/wheel* \
+        /usr/local/lib/python3.*/ensurepip /usr/local/lib/python3.*/site-packages/* \
         /usr/bin/pip* /usr/lib/python3*/ensurepip /usr/share/python-wheels \
         /usr/lib/python3/dist-packages/pip* /usr/lib/python3/dist-packages/setuptools* \
         /usr/lib/python3/dist-packages/wheel* /usr/lib/python3/dist-packages/pkg_resources \
-        /usr/lib/python3/dist-packages/_distutils_hack
-COPY --from=packages /retailops /retailops
-COPY bundle /bundle
+        /usr/lib/python3/dist-packages/_distutils_hack \
+    && mkdir -p /system/dev /system/proc /system/sys \
+    && mkdir -m 1777 /system/tmp \
+    && find / -mindepth 1 -maxdepth 1 \
+        ! -name dev ! -name proc ! -name sys ! -name tmp ! -name system ! -name .dockerenv \
+        -exec cp --archive {} /system/ ';' \
+    && rm -f /system/etc/hostname /system/etc/hosts /system/etc/mtab /system/etc/resolv.conf \
+    && find /system -type d -exec touch --date=1980-01-01T00:00:00Z {} +
+
+FROM scratch
+COPY --from=system /system /
+COPY --from=packages /packages /
+COPY --from=ours /ours /
+COPY --from=ours /model /
 ARG MODEL_VERSION
 ENV MODEL_VERSION=${MODEL_VERSION} \
-    PATH=/retailops/bin:$PATH \
+    PATH=/retailops/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin \
+    LANG=C.UTF-8 \
+    HOME=/tmp \
     PYTHONDONTWRITEBYTECODE=1 \
-    PYTHONUNBUFFERED=1 \
-    HOME=/tmp
+    PYTHONUNBUFFERED=1
 USER 10001:10001
 EXPOSE 8080
 CMD ["serve"]

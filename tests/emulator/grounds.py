@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+
+import retailops
 from emulator.server import Emulator
 from retailops.retail.feature_groups import GROUPS, Group
 
@@ -9,7 +12,7 @@ ZONES = ("raw", "silver", "gold", "models", "quarantine", "logs")
 
 
 def lay(aws: Emulator, prefix: str = "retail-demo-dev") -> None:
-    """Versioned buckets under a key of the project's own, and an empty model package group."""
+    """Versioned buckets under a key of the project's own, an empty model package group, and the image of jobs."""
     s3, kms = aws.client("s3"), aws.client("kms")
     key = kms.create_key()["KeyMetadata"]["Arn"]
     kms.create_alias(AliasName=f"alias/{prefix}-data", TargetKeyId=key)
@@ -20,6 +23,17 @@ def lay(aws: Emulator, prefix: str = "retail-demo-dev") -> None:
         s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
         s3.put_bucket_encryption(Bucket=bucket, ServerSideEncryptionConfiguration={"Rules": [rule]})
     aws.client("sagemaker").create_model_package_group(ModelPackageGroupName=prefix)
+    aws.client("ecr").create_repository(repositoryName=prefix, imageTagMutability="IMMUTABLE")
+    push(aws, f"worker-{retailops.__version__}-{'0' * 12}", prefix)
+
+
+def push(aws: Emulator, tag: str, prefix: str = "retail-demo-dev", manifest: str = "") -> str:
+    """What ECR keeps of a push: manifest and tag; without layers, which nobody pulls from here. Returns the digest."""
+    kind = "application/vnd.docker.distribution.manifest.v2+json"
+    config, layers = {"digest": tag, "size": 100}, [{"digest": tag, "size": 1_000_000}]
+    made = manifest or json.dumps({"schemaVersion": 2, "mediaType": kind, "config": config, "layers": layers})
+    answer = aws.client("ecr").put_image(repositoryName=prefix, imageManifest=made, imageTag=tag)
+    return str(answer["image"]["imageId"]["imageDigest"])
 
 
 def store(aws: Emulator, prefix: str = "retail-demo-dev") -> None:

@@ -26,7 +26,7 @@ ROOMS = {
     r"\bif [^\n]*\btarget(?:\.name)?\s*[!=]=": (),
     r"\bpickle\b|\bjoblib\.dump\b|\bcloudpickle\b": (),
     r"\bmock\.patch\b|\bunittest\b": (),
-    r"\b(?:sys\.exit|os\._exit)\(": ("cli/", "worker.py", "serving/"),
+    r"\b(?:sys\.exit|os\._exit)\(": ("cli/", "worker.py", "serving/", "batch/box.py", "targets/aws/carrier.py"),
 }
 
 

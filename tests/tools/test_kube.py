@@ -21,7 +21,7 @@ def api() -> Iterator[ClusterApi]:
 
 def test_ingresses_and_balanced_services_of_all_namespaces_are_entrances(api: ClusterApi) -> None:
     with kube.connect(api.url, "", "secret") as cluster:
-        found = cluster.entrances()
+        found = kube.entrances(cluster)
     assert set(found) == {
         Entrance("Ingress", "shop", "api"),
         Entrance("Ingress", "ops", "admin"),
@@ -33,8 +33,8 @@ def test_ingresses_and_balanced_services_of_all_namespaces_are_entrances(api: Cl
 def test_an_entrance_is_deleted_and_twice_is_harmless(api: ClusterApi) -> None:
     with kube.connect(api.url, "", "secret") as cluster:
         for _ in range(2):
-            cluster.delete(Entrance("Ingress", "shop", "api"))
-            cluster.delete(Entrance("Service", "shop", "edge"))
+            kube.delete_entrance(cluster, Entrance("Ingress", "shop", "api"))
+            kube.delete_entrance(cluster, Entrance("Service", "shop", "edge"))
     assert set(api.ingresses) == {"admin"} and set(api.services) == {"api"}
 
 
@@ -42,13 +42,13 @@ def test_an_entrance_is_deleted_and_twice_is_harmless(api: ClusterApi) -> None:
 def test_whether_a_controller_can_run_is_asked(api: ClusterApi, nodes: int) -> None:
     api.nodes = nodes
     with kube.connect(api.url, "", "secret") as cluster:
-        assert cluster.has_nodes() is (nodes > 0)
+        assert kube.has_nodes(cluster) is (nodes > 0)
 
 
 def test_a_cluster_that_lets_us_not_in_is_unreachable(api: ClusterApi) -> None:
     api.refuse = 403
     with kube.connect(api.url, "", "secret") as cluster, pytest.raises(Unreachable, match="refuses: 403") as refused:
-        cluster.entrances()
+        kube.entrances(cluster)
     assert "access entry" in refused.value.fix
 
 
@@ -57,4 +57,4 @@ def test_a_cluster_that_isn_t_there_is_unreachable() -> None:
         kube.connect("http://127.0.0.1:9", "", "secret") as cluster,
         pytest.raises(Unreachable, match="can't be reached"),
     ):
-        cluster.entrances()
+        kube.entrances(cluster)

@@ -13,14 +13,14 @@ import retailops
 from retailops.cli import flags as global_flags
 from retailops.cli import usage
 from retailops.cli.command import Group, quiet_exit, sign
-from retailops.cli.commands import cost, data, doctor, features, infra, live, model, project, whole
+from retailops.cli.commands import cost, data, doctor, features, image, infra, live, model, project, whole
 from retailops.cli.output import Ending, print_error, print_json, unexpected
 from retailops.errors import Interrupted, RetailOpsError, UsageError
 
 SECTIONS: dict[str, tuple[str, ...]] = {
     "The whole life": ("run", "park", "wake", "teardown"),
     "Set up": ("init", "config", "doctor", "infra", "data"),
-    "Step by step": ("etl", "train", "tune", "register", "models", "deploy"),
+    "Step by step": ("etl", "train", "tune", "register", "models", "image", "deploy", "rollback"),
     "Use": ("predict", "serve"),
     "Watch": ("status", "monitor", "logs", "features", "cost"),
 }
@@ -76,7 +76,7 @@ def build() -> typer.Typer:
         context_settings={"help_option_names": ["--help", "-h"], "max_content_width": 100},
     )
     app.callback(invoke_without_command=True)(_first)
-    for room in (project, doctor, infra, data, model, live, features, cost, whole):
+    for room in (project, doctor, infra, data, model, image, live, features, cost, whole):
         room.register(app)
     return app
 

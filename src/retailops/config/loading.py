@@ -19,7 +19,8 @@ from retailops.errors import ConfigError
 
 PREFIX = "RETAILOPS_"
 # What the command line and the project's own tests read from the environment.
-NOT_OVERRIDES = frozenset(f"{PREFIX}{name}" for name in ("CONFIG", "DEBUG", "REAL_DATA", "TERRAFORM_MIRROR", "CHECKOV"))
+_OTHERS = ("CONFIG", "DEBUG", "REAL_DATA", "TERRAFORM_MIRROR", "CHECKOV", "SPARK", "TEST_REGISTRY", "TEST_SERVICES")
+NOT_OVERRIDES = frozenset(f"{PREFIX}{name}" for name in _OTHERS)
 
 
 def load(

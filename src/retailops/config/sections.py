@@ -85,6 +85,9 @@ class Etl(Section):
     )
     memory_mb: int = Field(700, ge=200, le=1_000_000, description="Memory limit of the SQL engine in MB.")
     threads: int = Field(2, ge=1, le=256, description="Threads of the SQL engine.")
+    max_minutes: int = Field(
+        120, ge=5, le=7200, description="Minutes after which a Job on Kubernetes is ended, waiting included."
+    )
 
 
 class Features(Section):

@@ -29,13 +29,14 @@ def document() -> dict[str, Any]:
 
 
 def _python() -> list[dict[str, Any]]:
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for each in metadata.distributions():
         name = re.sub(r"[-_.]+", "-", each.metadata["Name"]).lower()
         purl = f"pkg:pypi/{name}@{each.version}"
-        licence = each.metadata.get("License-Expression")
-        told = {"licenses": [{"expression": licence}]} if licence else {}
-        found[purl] = {"type": "library", "name": name, "version": each.version, "purl": purl, "bom-ref": purl} | told
+        licences = [{"expression": text} for text in each.metadata.get_all("License-Expression") or []]
+        found[purl] = {"type": "library", "name": name, "version": each.version, "purl": purl, "bom-ref": purl}
+        if licences:
+            found[purl]["licenses"] = licences
     return list(found.values())
 
 

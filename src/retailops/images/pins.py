@@ -17,7 +17,7 @@ from pathlib import Path
 
 # All that serving/ imports; a test starts the server and compares.
 SERVING = ("fastapi", "httptools", "msgspec", "numpy", "onnxruntime", "pydantic", "uvicorn", "uvloop")
-# What an image's machine can run, whatever machine it is built on: Linux on x86-64, as Debian 12 and Python 3.11 have it.
+# What runs in an image, whatever machine it is built on: Debian 12 on x86-64, Python 3.11.
 _PLATFORM = (
     "--only-binary=:all:",
     "--implementation=cp",

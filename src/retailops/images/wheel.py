@@ -1,4 +1,4 @@
-"""Floor 3, images: retailops itself as a wheel, made of what is installed here: a user has no checkout to build from."""
+"""Floor 3, images: retailops itself as a wheel, made of what is installed: a user has no checkout to build from."""
 
 from __future__ import annotations
 
@@ -54,9 +54,10 @@ def _files(folder: Path) -> Iterator[tuple[str, Path]]:
 def _metadata() -> str:
     """Core metadata; without the README, which is no part of what runs."""
     try:
-        return metadata.metadata("retailops").as_string().partition("\n\n")[0] + "\n"
+        text = metadata.distribution("retailops").read_text("METADATA") or ""
     except metadata.PackageNotFoundError:
-        return f"Metadata-Version: 2.1\nName: retailops\nVersion: {retailops.__version__}\n"
+        text = f"Metadata-Version: 2.1\nName: retailops\nVersion: {retailops.__version__}\n"
+    return text.partition("\n\n")[0].rstrip() + "\n"
 
 
 def _digest(content: bytes) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 from retailops import files
 from retailops.config.sections import Gates
 from retailops.errors import UsageError
+from retailops.lifecycle import features
 from retailops.lifecycle.approval import refusal
 from retailops.lifecycle.models import find
 from retailops.lifecycle.outcome import Outcome
@@ -22,14 +23,19 @@ def planned(target: Target) -> list[Change]:
 
 
 def deploy(target: Target, version: int | None, progress: Progress) -> Outcome:
-    """Roll out `version` (None: the newest). One that was rejected, or lacks the approval it needs, changes nothing."""
+    """Roll out `version` (None: the newest). One that was rejected, or lacks the approval it needs, changes nothing.
+
+    What it has learned of products becomes live with it, since an older version may be deployed too.
+    """
     model = find(target, version)
     refused = refusal(model, required=target.config.gates.approval == "required")
     if refused:
         return Outcome({"endpoint": None, "gates": [], "version": model.version}, failed=refused)
     endpoint = target.serving.roll_out(model, progress)
     verdicts = [gate.as_dict() for gate in speed_gates(endpoint, target.config.gates)]
-    return Outcome({"endpoint": describe(endpoint), "gates": verdicts})
+    followed = features.follow(target, model, progress)
+    shown = {"endpoint": describe(endpoint), "gates": verdicts, "features": followed.version}
+    return Outcome(shown, failed=followed.failed)
 
 
 def render(target: Target, version: int | None, folder: Path) -> Outcome:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from retailops.errors import Unsupported, UsageError
+from retailops.errors import RetailOpsError, TargetFailed, Unsupported, UsageError
 from retailops.lifecycle import fingerprint
 from retailops.lifecycle.outcome import Outcome
-from retailops.ports import Job, Publication, Record, Run, Target
+from retailops.ports import Job, ModelVersion, Publication, Record, Run, Target
 from retailops.progress import Progress
 from retailops.retail import records
 from retailops.retail.bundle import Bundle
@@ -65,6 +66,38 @@ def publish_products(target: Target, run: Run, progress: Progress) -> list[Publi
         return []
     finally:
         path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Followed:
+    """The version of the product features that is live now, and why it isn't the one that should be."""
+
+    version: str | None
+    failed: RetailOpsError | None = None
+
+
+def follow(target: Target, model: ModelVersion, progress: Progress) -> Followed:
+    """Make live what the version that serves now has learned of products. It is already: nothing is done.
+
+    A failure is told and not raised: the version serves, and the same command again finishes this.
+    """
+    wanted = model.run.bundle_hash[:16]
+    try:
+        live = _live_products(target)
+        if live != wanted:
+            publish_products(target, model.run, progress)
+            live = _live_products(target)
+        return Followed(live)
+    except Unsupported as error:
+        progress.note(f"No product features are published: {error.what}")
+        return Followed(None)
+    except RetailOpsError as error:
+        what = f"Version {model.version} serves, and the store has other product features than it: {error.what}"
+        return Followed(None, TargetFailed(what, f"{error.fix} The same command again goes on from here."))
+
+
+def _live_products(target: Target) -> str | None:
+    return next((each.version for each in target.features.published() if each.group == PRODUCT.name), None)
 
 
 def told(published: Iterable[Publication]) -> dict[str, dict[str, Any]]:

@@ -25,6 +25,7 @@ def monitor(target: Target, hours: float | None, output: Path | None, progress: 
     """
     from retailops.retail.pages import monitor_page
 
+    predictions = target.watch.predictions  # first: where nothing is kept, nobody needs to be asked
     endpoint = target.serving.endpoint()
     if endpoint is None:
         raise NotReady("Nothing is deployed, so there is nothing to monitor.", "Run first: retailops deploy")
@@ -32,7 +33,7 @@ def monitor(target: Target, hours: float | None, output: Path | None, progress: 
     bundle = Bundle.open(find(target, endpoint.version).run.bundle)
     progress.stage("reading the prediction log")
     reading = traffic.summarise(
-        target.watch.predictions(window),
+        predictions(window),
         endpoint.version,
         bundle.json(bundles.REFERENCE),
         bundle.json(bundles.CARD)["features"],

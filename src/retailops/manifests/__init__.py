@@ -6,6 +6,20 @@ from retailops.manifests.checks import CHECKS
 from retailops.manifests.lint import Check, Problem, problems, proved
 from retailops.manifests.objects import Objects
 from retailops.manifests.rendering import render
-from retailops.manifests.workload import PRE_STOP_S, values
+from retailops.manifests.workload import FILES, FOLDER, PRE_STOP_S, elsewhere, namespace, values
 
-__all__ = ["CHECKS", "PRE_STOP_S", "Check", "Objects", "Problem", "problems", "proved", "render", "values"]
+__all__ = [
+    "CHECKS",
+    "FILES",
+    "FOLDER",
+    "PRE_STOP_S",
+    "Check",
+    "Objects",
+    "Problem",
+    "elsewhere",
+    "namespace",
+    "problems",
+    "proved",
+    "render",
+    "values",
+]

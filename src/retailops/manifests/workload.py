@@ -7,8 +7,8 @@ import json
 from typing import Any
 
 from retailops.config import Config
-from retailops.errors import NotReady
-from retailops.ports import ModelVersion
+from retailops.manifests.rendering import render
+from retailops.ports import Manifest, ModelVersion
 
 NAME = "api"
 # How a pod leaves: for PRE_STOP_S it is still ready, since balancers learn late; then the server drains for DRAIN_S,
@@ -18,14 +18,37 @@ DRAIN_S = 5
 LAST_S = 45
 
 
-def values(config: Config, model: ModelVersion, namespace: str) -> dict[str, Any]:
-    """Name → value. NotReady when no image is known."""
+FOLDER = "aws/k8s"  # of templates; EKS adds its load balancer and a role, nothing else differs
+FILES = (
+    "namespace.yaml",
+    "serviceaccount.yaml",
+    "configmap.yaml",
+    "networkpolicy.yaml",
+    "service.yaml",
+    "deployment.yaml",
+    "pdb.yaml",
+    "hpa.yaml",
+)
+
+
+def elsewhere(config: Config, model: ModelVersion, image: str) -> tuple[Manifest, ...]:
+    """On a cluster of one's own: no role, no cloud's load balancer, and a namespace that only this project has.
+
+    Who may call it is its ingress controller's business, whose place isn't known here.
+    """
+    here: dict[str, Any] = {"readiness_gate": None, "role_arn": None, "callers": None, "called": []}
+    ingress = ("ingress-plain.yaml",) if config.deploy.kubernetes.host else ()
+    return render(FOLDER, (*FILES, *ingress), values(config, model, image, namespace(config)) | here)
+
+
+def namespace(config: Config) -> str:
+    """`<project>-<environment>`, since others may live on that cluster."""
+    return f"{config.project.name}-{config.project.environment}"
+
+
+def values(config: Config, model: ModelVersion, image: str, namespace: str) -> dict[str, Any]:
+    """Name → value, for `FILES`; `image` is named by its digest."""
     wanted = config.deploy.kubernetes
-    if not wanted.image:
-        raise NotReady(
-            "No image of the API is known.",
-            "Push one, and name it by its digest in retail.yaml: deploy.kubernetes.image.",
-        )
     prefix = f"{config.project.name}-{config.project.environment}"
     limits = _limits(config)
     selector = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/instance": prefix}
@@ -39,8 +62,9 @@ def values(config: Config, model: ModelVersion, namespace: str) -> dict[str, Any
         "config_name": f"{NAME}-{_short_hash(limits)}",
         "version": model.version,
         "bundle_hash": model.run.bundle_hash,
-        "image": wanted.image,
+        "image": image,
         "drain_s": DRAIN_S,
+        "deadline_s": wanted.deadline_s,
         "pre_stop_s": str(PRE_STOP_S),
         "grace_s": PRE_STOP_S + DRAIN_S + LAST_S,
         "cpu": f"{round(wanted.cpu * 1000)}m",

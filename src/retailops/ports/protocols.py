@@ -120,9 +120,12 @@ class Serving(Protocol):
         """
 
     def roll_back(self, to: int | None, progress: Progress) -> Endpoint:
-        """Serve again what served before: its model, its features and the configuration that it had then.
+        """Serve again what served before, with the settings that it had then, proved and swapped as by `roll_out`.
 
-        None is the version before the live one. NotReady when there is none, or it no longer loads: nothing changed.
+        None undoes the last roll-out; `to` is the last time that this version served. Done already: it is proved again
+        and kept, so a command that is repeated goes neither further back nor forth. The address stays the live one's.
+        NotReady when nothing served before, or what did no longer loads; UsageError for a version that never served.
+        Whatever fails, the live version keeps serving.
         """
 
     def rendering(self) -> Rendering:
@@ -138,14 +141,18 @@ class Serving(Protocol):
 class Images(Protocol):
     """The API's image of a version holds its bundle; the worker's image, which is what jobs run in, holds none."""
 
-    def build(self, model: ModelVersion | None, progress: Progress) -> Image:
-        """Build the image of a version, None: the worker's, and push it. The same contents give the same digest.
+    def build(self, model: ModelVersion | None, progress: Progress, *, push: bool = True) -> Image:
+        """Build the image of a version, None: the worker's, and push it. The same contents are built and pushed once.
 
-        Known to the registry already: nothing is pushed. TargetFailed when the scan found what may not go live.
+        Without `push`, or with no registry to push to, it stays in the engine, under a name instead of a digest.
+        GateFailed when a scan found what may not go live, NotReady where nothing can be built.
         """
 
     def find(self, model: ModelVersion | None) -> Image | None:
-        """The image that was pushed last for this version, asked at the registry; None when there is none."""
+        """The image that was pushed last for this version, asked at the registry; None when there is none.
+
+        NotReady where there is no registry, GateFailed when its scan found what may not go live.
+        """
 
 
 class Watch(Protocol):

@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal
 
+from retailops.errors import NotReady, UsageError
 from retailops.retail.feature_groups import Value
 
 
@@ -212,6 +213,17 @@ class ModelVersion:
 
 
 @dataclass(frozen=True)
+class Served:
+    """A version that served before, as a rollback would bring it back."""
+
+    version: int
+    bundle_hash: str
+    since: str  # ISO 8601, UTC: when it went live
+    settings: Mapping[str, Any] = field(default_factory=dict)  # what it had of retail.yaml, by dotted key
+    detail: Mapping[str, Any] = field(default_factory=dict)  # what its target needs to have it again
+
+
+@dataclass(frozen=True)
 class Endpoint:
     """A live API."""
 
@@ -220,6 +232,22 @@ class Endpoint:
     state: Literal["ready", "starting", "unreachable"]
     since: str  # ISO 8601, UTC
     detail: Mapping[str, Any] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)  # what it has of retail.yaml, by dotted key
+    before: tuple[Served, ...] = ()  # what served before it, oldest first
+    returned: bool = False  # it is live by a rollback: there is nothing that another one would undo
+
+    def earlier(self, to: int | None) -> Served | None:
+        """What `Serving.roll_back` serves again; None when that is live already. NotReady and UsageError as there."""
+        if to == self.version or (to is None and self.returned):
+            return None
+        for each in reversed(self.before):
+            if to in (None, each.version):
+                return each
+        if to is None:
+            what = f"Nothing served before version {self.version}, so there is nothing to go back to."
+            raise NotReady(what, "Deploy the version that you want: retailops deploy --version N")
+        known = ", ".join(str(number) for number in sorted({self.version, *(each.version for each in self.before)}))
+        raise UsageError(f"Version {to} never served here.", f"What did: {known}. Or: retailops deploy --version {to}")
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,16 @@ def psi(reference: Mapping[str, Any], matrix: NDArray[np.floating[Any]], predict
     }
 
 
+def class_psi(reference: Mapping[str, Any], counts: Mapping[str, int]) -> float:
+    """The index of the predicted classes alone, from label → count; less what chance gives, as in `psi`."""
+    rows = sum(counts.values())
+    if not rows:
+        return 0.0
+    classes = np.repeat(np.arange(len(LABELS), dtype=np.float64), [counts.get(label, 0) for label in LABELS])
+    found = _index(reference["bins"][PREDICTIONS], reference["rows"], classes)
+    return float(max(0.0, found - expected(reference, rows)[PREDICTIONS]))
+
+
 def expected(reference: Mapping[str, Any], rows: int) -> dict[str, float]:
     """The mean PSI of `rows` live rows that come from the very population of the reference."""
     once = 1 / max(rows, 1) + 1 / max(reference["rows"], 1)

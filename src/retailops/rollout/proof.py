@@ -1,4 +1,9 @@
-"""Floor 3, rollout: what a server must show before it goes live: the golden rows over HTTP, and how fast it answers."""
+"""Floor 3, rollout: what a server must show before it goes live: the golden rows over HTTP, and how fast it answers.
+
+The golden rows are the skew certificate: the features that the live server computes are equal to those of training, bit
+by bit, and so are its predictions. Whichever way leads to the server, these checks are the same; how its speed is told
+depends on the way, see `prove` and retailops.rollout.pod_proof.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +22,7 @@ from retailops.retail.predictor import Prediction, Predictor, disagrees
 _TIMEOUT_S = 10.0
 _WARM_UP = 30
 _REQUESTS = 300
-_FIX = "The old version stays. The new server's log says more: <workspace>/serving/logs."
+STAYS = "The old version stays. The new server's log says more: <workspace>/serving/logs."
 _PROBE_S = 10.0  # a server so slow that it needs longer is judged by what it managed
 
 
@@ -37,6 +42,13 @@ class Speed:
     p50_ms: float
     p95_ms: float
     requests_per_s: float
+
+
+class Asking(Protocol):
+    """A way to a server. OSError when nobody answers, ValueError when the answer isn't JSON."""
+
+    def get(self, path: str) -> tuple[int, Any]: ...
+    def post(self, path: str, body: bytes) -> tuple[int, Any]: ...
 
 
 class Client:
@@ -66,30 +78,48 @@ class Client:
 
 def prove(client: Client, predictor: Predictor, gates: Gates, max_lines: int) -> Speed:
     """Readiness, golden rows, speed. TargetFailed or GateFailed says which of them doesn't hold."""
+    golden = certify(client, predictor, max_lines)
+    try:
+        speed = _probe(client, golden)
+    except (OSError, ValueError) as error:
+        raise TargetFailed(f"The new server doesn't answer as it should: {error}.", STAYS) from error
+    judge(speed, gates, "The old version stays. Try again when the machine is less busy, or change the gate.")
+    return speed
+
+
+def certify(
+    client: Asking, predictor: Predictor, max_lines: int, who: str = "The new server", fix: str = STAYS
+) -> list[dict[str, Any]]:
+    """Readiness and golden rows; the rows come back. TargetFailed says what is different and in which basket."""
     golden = [row for row in predictor.golden if len(row["basket"]["lines"]) <= max_lines]
     if not golden:
         raise TargetFailed("No golden row of the bundle fits into deploy.max_lines.", "Raise deploy.max_lines.")
     try:
         status, answer = client.get("/readyz")
         if status != 200:
-            raise TargetFailed(f"The new server says that it isn't ready: {answer}.", _FIX)
-        _replay(client, golden, predictor.feature_names)
-        speed = _probe(client, golden)
-    except (OSError, ValueError) as error:
-        raise TargetFailed(f"The new server doesn't answer as it should: {error}.", _FIX) from error
-    _judge(speed, gates)
-    return speed
+            raise TargetFailed(f"{who} says that it isn't ready: {answer}.", fix)
+        for row in golden:
+            found = _difference(client, row, predictor.feature_names)
+            if found:
+                raise TargetFailed(f"{who} isn't what was trained. {found}", fix)
+        _, model = client.get("/model")
+        served, wanted = (model["model_version"], model["bundle_hash"]), (predictor.version, predictor.bundle_hash)
+    except (OSError, ValueError, KeyError, TypeError, msgspec.ValidationError) as error:
+        raise TargetFailed(f"{who} doesn't answer as it should: {error}.", fix) from error
+    if served != wanted:
+        what = f"{who} has version {served[0]} with bundle {served[1]}, wanted is {wanted[0]} with {wanted[1]}."
+        raise TargetFailed(what, fix)
+    return golden
 
 
-def _replay(client: Client, golden: Sequence[dict[str, Any]], names: Sequence[str]) -> None:
-    for row in golden:
-        status, answer = client.post("/predict?explain=features", json.dumps(row["basket"]).encode())
-        name = row["basket"]["basket_id"]
-        if status != 200:
-            raise TargetFailed(f"The golden basket {name} is answered with {status}: {answer}.", _FIX)
-        wrong = disagrees(row, msgspec.convert(answer, Prediction), answer["features"], names)
-        if wrong:
-            raise TargetFailed(f"The golden basket {name} comes out differently over HTTP: {wrong}.", _FIX)
+def _difference(client: Asking, row: dict[str, Any], names: Sequence[str]) -> str:
+    """What is different between a golden row and the answer to it; nothing when nothing is."""
+    status, answer = client.post("/predict?explain=features", json.dumps(row["basket"]).encode())
+    name = row["basket"]["basket_id"]
+    if status != 200:
+        return f"The golden basket {name} is answered with {status}: {answer}."
+    wrong = disagrees(row, msgspec.convert(answer, Prediction), answer["features"], names)
+    return f"The golden basket {name} comes out differently over HTTP: {wrong}." if wrong else ""
 
 
 def _probe(client: Client, golden: Sequence[dict[str, Any]]) -> Speed:
@@ -111,7 +141,8 @@ def _probe(client: Client, golden: Sequence[dict[str, Any]]) -> Speed:
     )
 
 
-def _judge(speed: Speed, gates: Gates) -> None:
+def judge(speed: Speed, gates: Gates, fix: str) -> None:
+    """GateFailed when it is slower than the gates allow."""
     failures = []
     if speed.p95_ms > gates.p95_ms:
         failures.append(f"P95 is {speed.p95_ms:g} ms, gates.p95_ms allows {gates.p95_ms:g} ms")
@@ -123,6 +154,6 @@ def _judge(speed: Speed, gates: Gates) -> None:
     if failures:
         raise GateFailed(
             f"The new server is too slow: {'; '.join(failures)}.",
-            "The old version stays. Try again when the machine is less busy, or change the gate.",
+            fix,
             details={"p95_ms": speed.p95_ms, "requests_per_s": speed.requests_per_s},
         )

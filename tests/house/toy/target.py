@@ -135,6 +135,9 @@ class ToyServing:
     def roll_out(self, model: ModelVersion, progress: Progress) -> Endpoint:
         raise Unsupported("The target toy can't serve.", "local can: set `target: local`.")
 
+    def roll_back(self, to: int | None, progress: Progress) -> Endpoint:
+        raise Unsupported("The target toy can't serve.", "local can: set `target: local`.")
+
     def endpoint(self) -> Endpoint | None:
         return None
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import boto3
 import pytest
@@ -16,6 +17,7 @@ from retailops import config as configuration
 from retailops import targets
 from retailops.config import Config
 from retailops.targets.aws.session import Session
+from sound_manifests import on_eks
 
 
 @pytest.fixture
@@ -28,6 +30,12 @@ def configured(tmp_path: Path) -> Callable[[str], Config]:
         return configuration.load(path, targets=targets.settings(), algorithms=["xgboost"], environ={})
 
     return load
+
+
+@pytest.fixture(scope="session")
+def secure(tmp_path_factory: pytest.TempPathFactory) -> list[Mapping[str, Any]]:
+    """The whole set of manifests on EKS, everything switched on; nobody changes it."""
+    return on_eks(tmp_path_factory.mktemp("secure"))
 
 
 @pytest.fixture

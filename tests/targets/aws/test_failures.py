@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -72,11 +72,10 @@ def test_a_failure_is_told_with_its_cause_its_words_and_the_next_step(name: str,
     assert words(entry)[:600] in told.what, "the service's own words stay whole"
 
 
-def test_nine_of_ten_failures_are_translated(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_nine_of_ten_failures_are_translated(tmp_path: Path, tell: Callable[[str], None]) -> None:
     right = [name for name, entry in CORPUS.items() if is_right(entry, came_of(entry, tmp_path))]
     missed = sorted(CORPUS.keys() - set(right))
-    with capsys.disabled():
-        print(f"\n{len(right)} of {len(CORPUS)} failures are translated; missed: {', '.join(missed)}")
+    tell(f"{len(right)} of {len(CORPUS)} failures are translated; missed: {', '.join(missed)}")
     assert len(CORPUS) >= 60
     assert len(right) >= 0.9 * len(CORPUS), missed
     assert missed == sorted(name for name, entry in CORPUS.items() if not entry.get("translated", True))

@@ -12,7 +12,7 @@ import pytest
 import retailops
 from emulator import Emulator, grounds
 from retailops.config import Config
-from retailops.errors import ConfigError, GateFailed
+from retailops.errors import ConfigError, GateFailed, NotReady
 from retailops.ports import Job
 from retailops.targets.aws import job_endings
 from retailops.targets.aws.job_logs import JobLogs
@@ -90,15 +90,27 @@ def test_a_machine_with_a_disk_of_its_own_takes_no_key_for_it(orders: Callable[[
     assert "VolumeKmsKeyId" not in train(orders("aws: {training: {instance: ml.m5d.large}}\n"))["ResourceConfig"]
 
 
-@pytest.mark.parametrize(
-    ("text", "image"),
-    [
-        ("", f"123456789012.dkr.ecr.ap-southeast-1.amazonaws.com/retail-demo-dev:retailops-{retailops.__version__}"),
-        ("aws: {image: 'registry.example/shop:7'}\n", "registry.example/shop:7"),
-    ],
-)
-def test_the_image_is_our_own_or_the_one_named(orders: Callable[[str], Orders], text: str, image: str) -> None:
-    assert train(orders(text))["AlgorithmSpecification"]["TrainingImage"] == image
+def test_jobs_run_in_the_worker_that_was_pushed_last_by_this_version(
+    orders: Callable[[str], Orders], aws: Emulator
+) -> None:
+    made = orders("")
+    newest = grounds.push(aws, f"worker-{retailops.__version__}-{'1' * 12}")
+    grounds.push(aws, f"worker-9.9.9-{'2' * 12}")
+    grounds.push(aws, f"v1-12345678-{'3' * 12}")
+    uri = "123456789012.dkr.ecr.ap-southeast-1.amazonaws.com/retail-demo-dev"
+    assert train(made)["AlgorithmSpecification"]["TrainingImage"] == f"{uri}@{newest}"
+
+
+def test_jobs_run_in_the_image_that_is_named(orders: Callable[[str], Orders]) -> None:
+    asked = train(orders("aws: {image: 'registry.example/shop:7'}\n"))
+    assert asked["AlgorithmSpecification"]["TrainingImage"] == "registry.example/shop:7"
+
+
+def test_without_an_image_a_job_says_how_it_is_built(orders: Callable[[str], Orders], aws: Emulator) -> None:
+    made = orders("")
+    aws.client("ecr").delete_repository(repositoryName="retail-demo-dev", force=True)
+    with pytest.raises(NotReady, match="image build --worker"):
+        train(made)
 
 
 @pytest.mark.parametrize(

@@ -14,13 +14,14 @@ import yaml
 from emulator import Emulator, grounds
 from retailops import targets
 from retailops.config import Config
-from retailops.errors import RetailOpsError, Unsupported, UsageError
+from retailops.errors import NotReady, RetailOpsError, UsageError
 from retailops.lifecycle import deploy
 from retailops.ports import Approval, ModelVersion, Run, Target
+from retailops.progress import Silent
+from retailops.targets.aws import serving
 from retailops.targets.aws.mirror import Mirror
 from retailops.targets.aws.models import AwsModels
 from retailops.targets.aws.packages import Packages
-from retailops.targets.aws.serving import AwsServing
 from retailops.targets.aws.session import Session
 
 IMAGE = f"registry.example.org/api@sha256:{'a' * 64}"
@@ -36,12 +37,20 @@ class Shelf:
         return [ModelVersion(1, run), ModelVersion(2, run, Approval("rejected", "ann", "2026-11-26T00:00:00Z", "odd"))]
 
 
+class NoneBuilt:
+    """A registry of images with none of ours."""
+
+    def find(self, model: ModelVersion | None) -> None:
+        return None
+
+
 def opened(config: Config) -> Target:
     """The target aws of an account that is known without asking."""
     session = Session(config)
     session.__dict__["account"] = "123456789012"
     target = targets.open_target(config)
-    return dataclasses.replace(target, models=Shelf(), serving=AwsServing(session))  # type: ignore[arg-type]
+    serves = serving.serving(session, NoneBuilt(), Shelf())  # type: ignore[arg-type]
+    return dataclasses.replace(target, models=Shelf(), serving=serves)  # type: ignore[arg-type]
 
 
 def test_all_is_written_in_the_order_of_applying(configured: Configured, tmp_path: Path) -> None:
@@ -84,10 +93,18 @@ def test_a_folder_that_cannot_be_made_is_told(configured: Configured, tmp_path: 
         deploy.render(opened(configured(KUBERNETES % "")), 1, tmp_path / "file" / "k8s")
 
 
-def test_a_rollout_on_aws_is_still_refused_with_what_can_be_had(configured: Configured) -> None:
-    with pytest.raises(Unsupported, match="no serving on aws") as caught:
-        opened(configured("")).serving.endpoint()
-    assert "--render" in caught.value.fix
+def test_an_image_that_nobody_named_or_built_is_asked_for(configured: Configured, tmp_path: Path) -> None:
+    with pytest.raises(NotReady, match="No image") as caught:
+        deploy.render(opened(configured("")), 1, tmp_path / "k8s")
+    assert "deploy.kubernetes.image" in caught.value.fix
+
+
+def test_without_the_stack_s_cluster_there_is_nothing_to_deploy_to(aws: Emulator, configured: Configured) -> None:
+    serves = opened(configured("")).serving
+    assert serves.endpoint() is None
+    with pytest.raises(NotReady, match="cluster isn't there") as caught:
+        serves.roll_back(None, Silent())
+    assert "infra up" in caught.value.fix
 
 
 @pytest.mark.slow

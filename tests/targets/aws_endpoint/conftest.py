@@ -42,7 +42,7 @@ class Shelf:
         self.built: list[int] = []
         self._ecr.create_repository(repositoryName=PREFIX)
 
-    def build(self, model: ModelVersion | None, progress: Progress) -> Image:
+    def build(self, model: ModelVersion | None, progress: Progress, *, push: bool = True) -> Image:
         assert model is not None
         self.built.append(model.version)
         return self.push(model.version, model.run.bundle)

@@ -123,7 +123,9 @@ def test_deploy_asks_before_something_is_paid_for_by_the_hour(
     endpoint = json.loads(out)["result"]["endpoint"]
     assert (endpoint["version"], endpoint["state"]) == (1, "ready")
     code, out, err = execute(["status"]), *capsys.readouterr()
-    assert code == 0 and "ml.m5.large" in out and endpoint["url"] in out.replace("\n", "").replace(" ", "")
+    assert (
+        code == 0 and "1 × ml.m5.large, at most 2" in out and endpoint["url"] in out.replace("\n", "").replace(" ", "")
+    )
     code, out, err = execute(["deploy"]), *capsys.readouterr()
     assert code == 0, "what stands already needs no question"
     code, out, err = execute(["logs"]), *capsys.readouterr()

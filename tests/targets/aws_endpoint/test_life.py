@@ -9,7 +9,7 @@ import pytest
 
 from emulator import Emulator
 from emulator.planting import PREFIX
-from retailops.errors import NotReady
+from retailops.errors import NotReady, UsageError
 from retailops.progress import Silent
 
 pytestmark = pytest.mark.slow  # each trains once for all, and starts servers
@@ -105,21 +105,25 @@ def test_the_same_version_again_is_proved_again_and_nothing_is_done(place: Any) 
     assert endpoint.state == "ready" and len(place.hosting.invoked) > asked
 
 
-def test_a_rollback_goes_back_and_forth_and_to_a_version_by_its_number(place: Any) -> None:
+def test_a_rollback_undoes_the_last_deploy_once_and_goes_to_a_version_by_its_number(place: Any) -> None:
     for version in (1, 2, 3):
         place.serving().roll_out(place.registered(version), QUIET)
+    live = place.serving().endpoint()
+    assert [each.version for each in live.before] == [1, 2] and not live.returned
     assert place.serving().roll_back(None, QUIET).version == place.version == 2
-    assert place.serving().roll_back(None, QUIET).version == place.version == 3
-    assert place.serving().roll_back(1, QUIET).version == place.version == 1
     place.asked.clear()
-    assert place.serving().roll_back(1, QUIET).version == 1
-    assert place.asked == [], "twice is harmless"
+    again = place.serving().roll_back(None, QUIET)
+    assert (again.version, again.returned, place.asked) == (2, True, []), "repeated, it goes neither back nor forth"
+    assert place.serving().roll_back(1, QUIET).version == place.version == 1
+    assert place.serving().roll_out(place.registered(3), QUIET).returned is False
+    assert place.serving().roll_back(None, QUIET).version == place.version == 1
 
 
 def test_limits_come_back_with_the_version_that_had_them(place: Any) -> None:
     place.serving(deploy="max_baskets: 2").roll_out(place.registered(1), QUIET)
     place.serving(deploy="max_baskets: 9").roll_out(place.registered(2), QUIET)
-    place.serving(deploy="max_baskets: 9").roll_back(None, QUIET)
+    endpoint = place.serving(deploy="max_baskets: 9").roll_back(None, QUIET)
+    assert endpoint.settings["deploy.max_baskets"] == 2 and endpoint.settings["deploy.body_timeout_s"] == 5.0
     baskets = [json.loads((place.bundles[0] / "golden.json").read_text())[0]["basket"]] * 3
     runtime = place.aws.client("sagemaker-runtime")
     with pytest.raises(runtime.exceptions.ModelError, match="at most 2 are taken"):
@@ -151,9 +155,9 @@ def test_without_anything_before_there_is_no_way_back(place: Any) -> None:
     with pytest.raises(NotReady, match="Nothing is deployed"):
         place.serving().roll_back(None, QUIET)
     place.serving().roll_out(place.registered(1), QUIET)
-    with pytest.raises(NotReady, match="Nothing served before"):
+    with pytest.raises(NotReady, match="Nothing served before version 1"):
         place.serving().roll_back(None, QUIET)
-    with pytest.raises(NotReady, match="Version 7 hasn't served"):
+    with pytest.raises(UsageError, match="Version 7 never served here"):
         place.serving().roll_back(7, QUIET)
 
 

@@ -7,10 +7,11 @@ import http.client
 import json
 import shutil
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import psutil
 import pytest
@@ -40,6 +41,46 @@ class At(Silent):
     def stage(self, text: str, total: int | None = None, unit: str = "") -> None:
         if text.startswith(self._beginning):
             self._act()
+
+
+class Visitors:
+    """Clients that ask all the time, over connections that live long and over new ones."""
+
+    def __init__(self, place: Any) -> None:
+        self.failed: list[str] = []
+        self.versions: list[int] = []
+        self._body = json.dumps(json.loads((place.bundle / "golden.json").read_text())[0]["basket"])
+        self._port = place.port
+        self._stop = threading.Event()
+        kept = [threading.Thread(target=self._visit, args=(True,)) for _ in range(3)]
+        self._threads = [*kept, threading.Thread(target=self._visit, args=(False,))]
+
+    def __enter__(self) -> Self:
+        for thread in self._threads:
+            thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop.set()
+        for thread in self._threads:
+            thread.join(timeout=30)
+
+    def _visit(self, keeps_alive: bool) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=20)
+        while not self._stop.is_set():
+            try:
+                connection.request("POST", "/predict", self._body, {"Content-Type": "application/json"})
+                answer = connection.getresponse()
+                body = json.loads(answer.read())
+                if answer.status != 200:
+                    self.failed.append(f"{answer.status} {body}")
+                self.versions.append(body["model_version"])
+            except (OSError, http.client.HTTPException) as error:
+                self.failed.append(repr(error))
+                connection.close()
+            if not keeps_alive:
+                connection.close()
+        connection.close()
 
 
 @dataclass
@@ -82,8 +123,12 @@ class Place:
         return record
 
     @property
+    def processes(self) -> list[psutil.Process]:
+        return servers_of(self.workspace / "serving")
+
+    @property
     def servers(self) -> set[int]:
-        return {process.pid for process in servers_of(self.workspace / "serving")}
+        return {process.pid for process in self.processes}
 
     def kill(self, pid: int) -> None:
         """Kill -9, and wait until it is dead."""
@@ -110,6 +155,9 @@ class Place:
     def free_port(self) -> int:
         return free_port()
 
+    def visitors(self) -> Visitors:
+        return Visitors(self)
+
     def at(self, beginning: str, act: Callable[[], None]) -> At:
         return At(beginning, act)
 
@@ -120,3 +168,10 @@ def place(tmp_path: Path, bundle_folder: Path) -> Iterator[Place]:
     yield made
     made.serving().remove()
     assert not made.servers
+
+
+@pytest.fixture
+def other_bundle(trained: Any) -> Path:
+    """Another algorithm's bundle of the same training: whole, and not the same."""
+    folder: Path = trained.folder / "decision_tree"
+    return folder

@@ -18,8 +18,8 @@ import pytest
 from retailops.config.sections import Gates
 from retailops.errors import GateFailed, TargetFailed
 from retailops.progress import Silent
-from retailops.targets.local import serving as module
-from retailops.targets.local.serving import LocalServing
+from retailops.targets.local import answers
+from retailops.targets.local.wanted import Wanted
 
 pytestmark = pytest.mark.slow  # each starts servers and looks at what becomes of them
 
@@ -76,8 +76,8 @@ def test_a_candidate_that_dies_is_reported_and_the_old_one_serves_on(place: Any)
 
 
 def test_a_candidate_that_dies_while_starting_shows_its_last_words(place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    arguments = LocalServing._arguments
-    monkeypatch.setattr(LocalServing, "_arguments", lambda self, model: [*arguments(self, model), "--nonsense"])
+    arguments = Wanted.arguments
+    monkeypatch.setattr(Wanted, "arguments", lambda self, *folders: [*arguments(self, *folders), "--nonsense"])
     with pytest.raises(TargetFailed, match=r"(?s)exited with 2.*unrecognized arguments: --nonsense"):
         place.serving().roll_out(place.model(1), Silent())
     assert place.serving().endpoint() is None
@@ -85,7 +85,7 @@ def test_a_candidate_that_dies_while_starting_shows_its_last_words(place: Any, m
 
 def test_a_candidate_that_dies_after_taking_the_port_gives_it_back(place: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     place.serving().roll_out(place.model(1), Silent())
-    monkeypatch.setattr(module, "_require_version", lambda record: place.kill(record.pid))
+    monkeypatch.setattr(answers, "require_version", lambda record: place.kill(record.pid))
     with pytest.raises(TargetFailed):
         place.serving().roll_out(place.model(2), Silent())
     assert place.version == 1
@@ -112,7 +112,7 @@ from pathlib import Path
 from retailops.config.sections import Deploy, Gates, Monitor
 from retailops.ports import ModelVersion, Run
 from retailops.progress import Silent
-from retailops.targets.local import serving as module
+from retailops.targets.local import answers, serving as module
 
 workspace, bundle, port, stage = sys.argv[1:]
 
@@ -126,7 +126,7 @@ class At(Silent):
             stop()
 
 if stage == "taken":
-    module._require_version = stop
+    answers.require_version = stop
 gates = Gates(p95_ms=5000, throughput_rps=1)
 serving = module.LocalServing(Path(workspace), Deploy(port=int(port)), gates, Monitor())
 run = Run("run", "xgboost", "dataset", Path(bundle), "hash", "2006-04-10T00:00:00+00:00", {}, {})
@@ -177,7 +177,7 @@ def test_a_killed_server_is_unreachable_and_the_next_deploy_heals_it(place: Any)
 def test_a_server_that_hangs_is_unreachable_and_the_next_deploy_replaces_it(
     place: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "_ASK_S", 0.5)
+    monkeypatch.setattr(answers, "PATIENCE_S", 0.5)
     place.serving().roll_out(place.model(1), Silent())
     os.kill(place.record.pid, signal.SIGSTOP)
     endpoint = place.serving().endpoint()

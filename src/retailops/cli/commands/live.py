@@ -1,4 +1,4 @@
-"""deploy, serve, status, monitor, logs: the live API."""
+"""deploy, rollback, serve, status, monitor, logs: the live API."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     command(app, "deploy")(deploy)
+    command(app, "rollback")(rollback)
     command(app, "serve")(serve)
     command(app, "status")(status)
     command(app, "monitor")(monitor)
@@ -41,6 +42,26 @@ def deploy(
         return Answer(deploy.render(call.target, version, render), views.rendered)
     call.confirm_paid(deploy.planned(call.target))
     return Answer(deploy.deploy(call.target, version, call.progress), views.deployed, next="retailops status")
+
+
+def rollback(
+    call: Call,
+    to: Annotated[
+        int | None,
+        Option(
+            "--to", min=1, metavar="N", help="A version that served before. Default: the one before the last deploy."
+        ),
+    ] = None,
+) -> Answer:
+    """Undo the last deploy: model, settings and features as they were, proved first. Twice undoes no more."""
+    from retailops.cli.views import live as views
+    from retailops.lifecycle import rollback
+
+    outcome = rollback.rollback(call.target, to, call.progress)
+    left, now = outcome.result["from"], outcome.result["to"]
+    # What was left may go live again with the next `run`, unless somebody says no to it.
+    ahead = "retailops status" if left == now else f"retailops models reject {left}"
+    return Answer(outcome, views.rolled_back, next=ahead)
 
 
 def serve(
@@ -92,8 +113,8 @@ def _options(call: Call, bundle: Path, version: int, port: int | None) -> Option
 
 
 def status(call: Call) -> Answer:
-    """Tell what stands: data, models, the live endpoint."""
-    from retailops.cli.views import live as views
+    """Tell what stands: data, models, the live endpoint, and where it differs from the registry."""
+    from retailops.cli.views import status as views
     from retailops.lifecycle import status
 
     return Answer(status.status(call.target), views.status)

@@ -1,4 +1,4 @@
-"""Views of deploy, serve, status, monitor and logs."""
+"""Views of deploy, rollback, serve, monitor and logs."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from retailops.cli.views.layout import facts, feature_counts, gate_table, number, percent, show, table, title, verdict
+from retailops.cli.views.layout import facts, gate_table, number, percent, show, table, title, verdict
+from retailops.cli.views.status import pods_table
 
 Result = Mapping[str, Any]
 
@@ -25,7 +26,24 @@ def deployed(console: Console, result: Result) -> None:
     if result.get("gates"):
         show(console, gate_table(result["gates"]))
         console.print()
+    _on_cluster(console, endpoint)
     address(console, endpoint)
+
+
+def _on_cluster(console: Console, endpoint: Result) -> None:
+    """The pods, and what was seen of them under traffic; nothing where it serves without a cluster."""
+    baked = endpoint.get("bake")
+    if endpoint.get("pods"):
+        show(console, pods_table(endpoint["pods"]))
+        console.print()
+    if not baked or not baked["seconds"]:
+        return
+    requests = number(baked["requests"])
+    title(console, f"Under traffic for {number(baked['seconds'])} seconds", f"{requests} requests")
+    show(console, gate_table(baked["gates"]))
+    for each in baked["unjudged"]:
+        console.print(Text(f"  not judged: {each}", style="yellow"), soft_wrap=True)
+    console.print()
 
 
 def rendered(console: Console, result: Result) -> None:
@@ -40,10 +58,14 @@ def rendered(console: Console, result: Result) -> None:
 def address(console: Console, endpoint: Result, request: Result | None = None) -> None:
     """Where the API is, and a line to try it with, whole and on a line of its own so that it can be copied."""
     console.print(verdict(True, f"version {endpoint['version']} is live"), Text(endpoint["url"], style="bold"))
+    if endpoint.get("reach"):
+        console.print("\nreach it from here:", style="dim")
+        console.print(endpoint["reach"], soft_wrap=True)
     if request:
+        place = "http://127.0.0.1:8080" if endpoint.get("reach") else endpoint["url"]
         body = shlex.quote(json.dumps(request, separators=(",", ":")))
         console.print("\ntry it:", style="dim")
-        ask = endpoint.get("ask") or f"curl -s {endpoint['url']}/predict -H 'content-type: application/json' -d"
+        ask = endpoint.get("ask") or f"curl -s {place}/predict -H 'content-type: application/json' -d"
         console.print(f"{ask} {body}", soft_wrap=True)
 
 
@@ -51,24 +73,37 @@ def served(console: Console, result: Result) -> None:
     title(console, f"Version {result['version']} was served", result["url"])
 
 
-def status(console: Console, result: Result) -> None:
-    """What stands, from data to endpoint."""
-    title(console, result["project"])
-    rows = {
-        name.replace("_", " "): value
-        for name, value in result.items()
-        if name not in ("project", "features", "endpoint")
-    }
-    rows["features"] = feature_counts(result["features"])
-    facts(console, rows)
+def rolled_back(console: Console, result: Result) -> None:
+    """From which version to which, the proof, and what went back with it."""
     endpoint = result["endpoint"]
-    console.print()
-    if not endpoint:
-        console.print("  Nothing is deployed.")
+    if endpoint is None:
+        console.print(verdict(False, "", f"not rolled back; version {result['from']} goes on serving"))
         return
-    state = verdict(endpoint["state"] == "ready", endpoint["state"], endpoint["state"])
-    told = {"endpoint": state} | {key: endpoint[key] for key in ("version", "url", "since")}
-    facts(console, told | {key: endpoint[key] for key in ("instance", "instances", "why") if endpoint.get(key)})
+    if result["gates"]:
+        show(console, gate_table(result["gates"]))
+        console.print()
+    _on_cluster(console, endpoint)
+    address(console, endpoint)
+    console.print()
+    reverted = result["reverted"]
+    if result["repeated"]:
+        others = ", ".join(map(str, result["served_before"]))
+        console.print(f"  It was live already, so nothing changed.{f' Others: --to {others}' if others else ''}")
+    else:
+        config = [f"{key} {number(each['from'])} → {number(each['to'])}" for key, each in reverted["config"].items()]
+        facts(
+            console,
+            {
+                "version": f"{result['from']} → {result['to']}",
+                "model": f"bundle {reverted['model'][:16]}",
+                "config": ", ".join(config) or "the same as before",
+                "features": f"product, of bundle {reverted['features']}" if reverted["features"] else None,
+            },
+        )
+    unlike = result["unlike_retail_yaml"]
+    if unlike:
+        keys = ", ".join(f"{key} (there {number(each['file'])})" for key, each in unlike.items())
+        console.print(f"  Not as retail.yaml has it: {keys}. The next deploy takes the file's.", soft_wrap=True)
 
 
 def monitored(console: Console, result: Result) -> None:

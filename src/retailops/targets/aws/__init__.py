@@ -6,7 +6,7 @@ from typing import NoReturn, cast
 
 from retailops.config import Config
 from retailops.errors import Unsupported
-from retailops.ports import Images, Serving, Target, Watch
+from retailops.ports import Jobs, Target, Watch
 
 
 class NotYet:
@@ -25,12 +25,15 @@ class NotYet:
 
 def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target calls in every target
     """The ports over the account that the credentials belong to. No call is made before one is needed."""
+    from retailops.targets.aws import serving
     from retailops.targets.aws.athena import Athena
     from retailops.targets.aws.catalog import Catalog
+    from retailops.targets.aws.cluster_jobs import ClusterJobs
     from retailops.targets.aws.costs import AwsCosts
     from retailops.targets.aws.doctor import AwsDoctor
     from retailops.targets.aws.endpoint import SageMakerServing
     from retailops.targets.aws.features import AwsFeatures
+    from retailops.targets.aws.images import AwsImages
     from retailops.targets.aws.infra import AwsInfra
     from retailops.targets.aws.jobs import AwsJobs
     from retailops.targets.aws.lake import AwsLake
@@ -38,7 +41,6 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
     from retailops.targets.aws.models import AwsModels
     from retailops.targets.aws.packages import Packages
     from retailops.targets.aws.removal import AwsRemoval
-    from retailops.targets.aws.serving import AwsServing
     from retailops.targets.aws.session import Session
     from retailops.targets.aws.spark_jobs import SparkJobs
 
@@ -46,23 +48,27 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
     infra = AwsInfra(session)
     mirror = Mirror(session)
     catalog = Catalog(session, mirror)
-    jobs = AwsJobs(session, mirror)
-    images = cast(Images, NotYet("images"))
     models = AwsModels(mirror, Packages(session))
+    images = AwsImages(session)
+    jobs: Jobs = AwsJobs(session, mirror)
+    if config.etl.engine == "spark":
+        jobs = SparkJobs(session, mirror, jobs)
+    elif config.etl.engine == "kubernetes":
+        jobs = ClusterJobs(session, mirror, jobs, images)
     return Target(
         name="aws",
         config=config,
         lake=AwsLake(mirror, Athena(session, catalog), catalog),
-        jobs=SparkJobs(session, mirror, jobs) if config.etl.engine == "spark" else jobs,
+        jobs=jobs,
         features=AwsFeatures(session, mirror, config.etl.threads, config.etl.memory_mb),
         models=models,
         images=images,
         serving=SageMakerServing(session, images, models)
         if config.deploy.engine == "sagemaker"
-        else cast(Serving, AwsServing(session)),
+        else serving.serving(session, images, models),
         watch=cast(Watch, NotYet("monitoring")),
         infra=infra,
-        removal=AwsRemoval(session, infra),
+        removal=AwsRemoval(session, infra, elsewhere=serving.removal(session)),
         costs=AwsCosts(config),
         doctor=AwsDoctor(session),
     )

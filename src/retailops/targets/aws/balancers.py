@@ -16,6 +16,7 @@ from retailops.targets.aws.inventory.kind import Found
 from retailops.targets.aws.inventory.network import BALANCERS
 from retailops.targets.aws.session import translated
 from retailops.targets.aws.waiting import LOOK_S, until
+from retailops.tools import kube
 from retailops.tools.kube import Unreachable
 
 
@@ -65,11 +66,11 @@ class Balancers:
             return False
         try:
             with clusters.connected(self._account.session, cluster) as kubernetes:
-                entrances = kubernetes.entrances()
+                entrances = kube.entrances(kubernetes)
                 for each in entrances:
                     progress.note(str(each))
-                    kubernetes.delete(each)
-                return bool(entrances) and kubernetes.has_nodes()
+                    kube.delete_entrance(kubernetes, each)
+                return bool(entrances) and kube.has_nodes(kubernetes)
         except Unreachable as problem:
             progress.note(f"{problem.what} Load balancers are removed by their tags.")
             return False

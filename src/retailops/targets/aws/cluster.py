@@ -29,9 +29,9 @@ def described(session: Session) -> dict[str, Any] | None:
 
 @contextmanager
 def connected(session: Session, cluster: dict[str, Any]) -> Iterator[kube.Cluster]:
-    """Its Kubernetes API, with a token of the current credentials."""
+    """Its Kubernetes API, with tokens of the current credentials, made anew before they run out."""
     certificate = cluster.get("certificateAuthority", {}).get("data", "")
-    with kube.connect(cluster["endpoint"], certificate, token(session, cluster["name"])) as found:
+    with kube.connect(cluster["endpoint"], certificate, lambda: token(session, cluster["name"])) as found:
         yield found
 
 

@@ -67,7 +67,7 @@ _WORK = (
     Rule(
         r"(?i)cannot pull|repository of your image|image URI|find repository|requested image .*not found|"
         r"manifest .*unknown|RepositoryNotFound|ImageNotFound|access denied for repository|no basic auth credentials",
-        "The image of jobs can't be had: push it to the project's repository, or name another with aws.image in "
+        "The image of jobs can't be had. Build it: retailops image build --worker; or name another with aws.image in "
         "retail.yaml; then run this again.",
         cause="image",
     ),
@@ -309,7 +309,7 @@ JOBS = (
     Rule(
         r"(?i)CannotPull|pull.*(image|container)|image.*(not exist|not found|no access)|repository.*not exist|"
         r"manifest.*unknown|\bECR\b|access denied for repository",
-        "Push it to the project's repository, or name another with aws.image in retail.yaml; then run it again.",
+        "Build it: retailops image build --worker; or name another with aws.image in retail.yaml. Then run it again.",
         "SageMaker can't load the image that jobs run in.",
         cause="image",
     ),

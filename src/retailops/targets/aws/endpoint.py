@@ -64,14 +64,16 @@ class SageMakerServing:
     def roll_back(self, to: int | None, progress: Progress) -> Endpoint:
         """See ports.Serving: model and limits come back together, as one configuration."""
         with translated(f"Going back with the endpoint {self._name}"):
-            found = self._switch.settled(progress)
-            if not found:
-                raise NotReady("Nothing is deployed.", "Put a version live: retailops deploy")
-            back = self._history.before(found["EndpointConfigName"], to)
+            live = self.endpoint() if self._switch.settled(progress) else None
+            if live is None:
+                raise NotReady("Nothing is deployed, so there is nothing to go back to.", "Run: retailops deploy")
+            served = live.earlier(to)
+            config = str((served.detail if served else live.detail)["config"])
+            back = self._history.edition(config)
             if back is None:
-                which = f"Version {to} hasn't served here lately" if to else "Nothing served before the live version"
-                raise NotReady(f"{which}: there is no way back to it.", "Deploy it: retailops deploy --version N")
-            return self._live(back, self._reopened(back), progress)
+                raise NotReady(f"The configuration {config} is gone.", "Deploy it: retailops deploy --version N")
+            progress.stage(f"Checking the bundle of version {back.version}")
+            return self._live(back, self._reopened(back), progress, returned=True)
 
     def rendering(self) -> Rendering:
         raise Unsupported(
@@ -87,9 +89,21 @@ class SageMakerServing:
             if not config:
                 return None
             edition = self._history.edition(config)
+            before = tuple(each.as_served for each in self._history.before(config))
         since = (edition.served if edition else "") or str(found.get("CreationTime", ""))
         detail = self._detail(found, config, edition)
-        return Endpoint(self._url, edition.version if edition else 0, _state(found), since, detail)
+        if edition is None:  # somebody else's, under our name
+            return Endpoint(self._url, 0, "unreachable", since, detail, before=before)
+        return Endpoint(
+            self._url,
+            edition.version,
+            _state(found),
+            since,
+            detail,
+            settings=edition.settings,
+            before=before,
+            returned=edition.returned,
+        )
 
     def logs(self, lines: int, follow: bool) -> Iterator[str]:
         """What its servers say, all machines in one; with `follow`, further lines as they come."""
@@ -108,7 +122,7 @@ class SageMakerServing:
             raise TargetFailed(f"SageMaker took the configuration {wanted.name} and doesn't have it.", "Try again.")
         return edition
 
-    def _live(self, coming: Edition, predictor: Predictor, progress: Progress) -> Endpoint:
+    def _live(self, coming: Edition, predictor: Predictor, progress: Progress, *, returned: bool = False) -> Endpoint:
         """Bring `coming` into service, prove it, and only then call it good; else what served before serves on."""
         found = self._switch.settled(progress)
         live = self._history.edition(found["EndpointConfigName"]) if found else None
@@ -128,7 +142,7 @@ class SageMakerServing:
         progress.note(f"{rows} golden rows came out of the endpoint as they did in training")
         self._alarms.put(coming.config)
         self._scaling.put()
-        self._history.note(coming)
+        self._history.note(coming, returned=returned)
         self._tidy(coming)
         endpoint = self.endpoint()
         if endpoint is None or endpoint.state != "ready":
@@ -146,11 +160,12 @@ class SageMakerServing:
 
     def _undone(self, coming: Edition, problem: RetailOpsError, progress: Progress) -> RetailOpsError:
         """Go back from what is in service and wrong; the error that says so."""
-        before = self._history.before(coming.config)
-        if before is None:
+        served = self._history.before(coming.config)
+        if not served:
             self._switch.delete(progress)
             now = "Nothing served before, so the endpoint is gone again."
         else:
+            before = served[-1]
             progress.stage(f"Going back to version {before.version}")
             self._switch.to(before, coming, progress, guarded=False)
             self._scaling.put()
@@ -174,8 +189,7 @@ class SageMakerServing:
     def _tidy(self, live: Edition) -> None:
         """Alarms of all but the live one, and what is too old to go back to."""
         old = self._history.old(live.config)
-        others = [each.config for each in self._history.editions() if each.served and each.config != live.config]
-        self._alarms.remove([*others, *(each.config for each in old)])
+        self._alarms.remove([each.config for each in (*self._history.before(live.config), *old)])
         for each in old:
             self._history.drop(each)
 
@@ -203,6 +217,7 @@ class SageMakerServing:
     def _detail(self, found: dict[str, Any], config: str, edition: Edition | None) -> dict[str, Any]:
         machines = self._session.settings.endpoint
         told: dict[str, Any] = {
+            "engine": "sagemaker",
             "endpoint": self._name,
             "config": config,
             "status": found.get("EndpointStatus", "parked"),
@@ -213,8 +228,8 @@ class SageMakerServing:
         if edition is not None:
             told |= {"bundle_hash": edition.bundle, "instance": edition.variant.get("InstanceType")}
         for variant in found.get("ProductionVariants", [])[:1]:
-            told["instances"] = variant.get("CurrentInstanceCount")
-            told["instances_max"] = machines.instances_max
+            told["instances"], told["instances_max"] = variant.get("CurrentInstanceCount"), machines.instances_max
+            told["machines"] = f"{told['instances']} × {told.get('instance')}, at most {told['instances_max']}"
         if not found:
             told["why"] = "it is parked: retailops infra wake brings it back"
         elif reason := found.get("FailureReason"):

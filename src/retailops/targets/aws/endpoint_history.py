@@ -12,12 +12,13 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from retailops.targets.aws.endpoint_plan import BUNDLE, VERSION
+from retailops.ports import Served
+from retailops.targets.aws.endpoint_plan import BUNDLE, LIMITS, VERSION, limits_of
 from retailops.targets.aws.inventory.account import Account, unless_gone
 from retailops.targets.aws.inventory.kind import plain_tags
 from retailops.targets.aws.session import Session
 
-SERVED = "retailops:served"
+SERVED, RETURNED = "retailops:served", "retailops:returned"
 KEPT = 3  # that served before the live one: so far back goes a rollback
 
 
@@ -31,8 +32,19 @@ class Edition:
     variant: Mapping[str, Any]
     version: int
     bundle: str
+    limits: str  # the words that its servers were started with
     served: str  # ISO 8601, UTC, when it was last found good; "" = never
+    returned: bool  # that was by a rollback
     created: datetime
+
+    @property
+    def settings(self) -> dict[str, float | int]:
+        """What it has of retail.yaml, by dotted key."""
+        return limits_of(self.limits)
+
+    @property
+    def as_served(self) -> Served:
+        return Served(self.version, self.bundle, self.served, self.settings, {"config": self.config})
 
 
 class History:
@@ -65,23 +77,30 @@ class History:
                     variant=variant,
                     version=int(tags[VERSION]),
                     bundle=tags[BUNDLE],
+                    limits=tags.get(LIMITS, ""),
                     served=tags.get(SERVED, ""),
+                    returned=tags.get(RETURNED, "") == "yes",
                     created=told["CreationTime"],
                 )
         return None
 
-    def note(self, edition: Edition) -> None:
-        """It serves, and was found good. The one that was noted last already keeps its time."""
+    def note(self, edition: Edition, *, returned: bool) -> None:
+        """It serves, and was found good. The one that was noted last already keeps its time, and how it came."""
         newest = self.editions()[-1:]
         if newest and newest[0].config == edition.config and edition.served:
             return
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        self._sagemaker.add_tags(ResourceArn=edition.arn, Tags=[{"Key": SERVED, "Value": now}])
+        self._sagemaker.add_tags(
+            ResourceArn=edition.arn,
+            Tags=[
+                {"Key": SERVED, "Value": now},
+                {"Key": RETURNED, "Value": "yes" if returned else "no"},
+            ],
+        )
 
-    def before(self, live: str, version: int | None = None) -> Edition | None:
-        """What served last before `live`, or as that version; None when nothing did."""
-        served = [each for each in self.editions() if each.served and version in (None, each.version)]
-        return next((each for each in reversed(served) if version is not None or each.config != live), None)
+    def before(self, live: str) -> list[Edition]:
+        """What served before `live`, the last one at the end."""
+        return [each for each in self.editions() if each.served and each.config != live]
 
     def old(self, live: str) -> list[Edition]:
         """Those that nobody needs any more: beyond the last few that served, and those that never did."""

@@ -17,7 +17,8 @@ from retailops.targets.aws.session import Session
 from retailops.targets.aws.settings import Endpoint
 
 VARIANT = "live"  # one for ever: an update may not rename it
-VERSION, BUNDLE = "retailops:version", "retailops:bundle"  # tags of a configuration
+# Tags of a configuration. LIMITS: the words that its servers were started with.
+VERSION, BUNDLE, LIMITS = "retailops:version", "retailops:bundle", "retailops:limits"
 _LONGEST = 63  # characters of a name
 _READY_S = 300  # from the start of a container until it answers /ping
 _STEPS = {"canary": 1, "linear": 3}  # waits until all of the traffic is over
@@ -43,9 +44,13 @@ def endpoint_name(names: Names) -> str:
 def plan(session: Session, model: ModelVersion, image: str) -> Plan:
     """What `model` in `image` needs. NotReady when the infrastructure doesn't stand."""
     names, wanted = session.names, session.settings.endpoint
+    limits = " ".join(f"--{name}={value}" for name, value in _limits(session).items())
     told = {
         "ExecutionRoleArn": f"arn:{partition(names.region)}:iam::{names.account}:role/{names.prefix}-endpoint",
-        "PrimaryContainer": {"Image": image, "Environment": {"SERVING_ARGUMENTS": _arguments(session, model)}},
+        "PrimaryContainer": {
+            "Image": image,
+            "Environment": {"SERVING_ARGUMENTS": f"--version={model.version} {limits}"},
+        },
         "EnableNetworkIsolation": True,  # the bundle is in the image: there is nothing to reach
     }
     created = {**told, "ModelName": _named(names, model, told), "Tags": _tags(session, {})}
@@ -58,7 +63,7 @@ def plan(session: Session, model: ModelVersion, image: str) -> Plan:
         "ContainerStartupHealthCheckTimeoutInSeconds": _READY_S,
     }
     told = {"ProductionVariants": [variant], **_encrypted(session, wanted.instance)}
-    known = _tags(session, {VERSION: str(model.version), BUNDLE: model.run.bundle_hash})
+    known = _tags(session, {VERSION: str(model.version), BUNDLE: model.run.bundle_hash, LIMITS: limits})
     return Plan(created, {**told, "EndpointConfigName": _named(names, model, told), "Tags": known})
 
 
@@ -84,18 +89,24 @@ def longest_s(wanted: Endpoint) -> int:
     return _TIMEOUT_S + wanted.bake_s * (_STEPS.get(wanted.shift, 0) + 1)
 
 
-def _arguments(session: Session, model: ModelVersion) -> str:
-    """What the image's command is told over its own defaults."""
-    deploy = session.config.deploy
-    limits = {
-        "version": model.version,
-        "max-lines": deploy.max_lines,
-        "max-baskets": deploy.max_baskets,
-        "max-body-kb": deploy.max_body_kb,
-        "body-timeout-s": f"{deploy.body_timeout_s:g}",
-        "retention-days": session.config.monitor.retention_days,
-    }
-    return " ".join(f"--{name}={value}" for name, value in limits.items())
+_KEYS = {  # the server's flags → the keys of retail.yaml that they come from
+    "max-lines": "deploy.max_lines",
+    "max-baskets": "deploy.max_baskets",
+    "max-body-kb": "deploy.max_body_kb",
+    "body-timeout-s": "deploy.body_timeout_s",
+    "retention-days": "monitor.retention_days",
+}
+
+
+def _limits(session: Session) -> dict[str, Any]:
+    known = session.config.flat()
+    return {flag: known[key] for flag, key in _KEYS.items()}
+
+
+def limits_of(words: str) -> dict[str, float | int]:
+    """What a configuration has of retail.yaml, by dotted key, from the words that its servers were started with."""
+    pairs = (word.removeprefix("--").split("=", 1) for word in words.split())
+    return {_KEYS[flag]: int(text) if text.isdigit() else float(text) for flag, text in pairs if flag in _KEYS}
 
 
 def _encrypted(session: Session, instance: str) -> dict[str, str]:

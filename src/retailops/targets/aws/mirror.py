@@ -95,6 +95,10 @@ class Mirror:
         """Whether S3 has this one object."""
         return any(each.path == path for each in self._objects(path))
 
+    def size(self, path: Path) -> int:
+        """Size of all that S3 has at or below `path`."""
+        return sum(each.bytes for each in self._objects(path))
+
     def fetch(self, path: Path, progress: Progress = SILENT, named: str = "*") -> Path:
         """Have the object, or all that is below the prefix (all places of it), on this disk; returns `path`.
 

@@ -9,10 +9,10 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import retailops
 from retailops import files
 from retailops.ports import Job
 from retailops.retail import algorithms
+from retailops.targets.aws.images import for_jobs
 from retailops.targets.aws.keys import key_arn
 from retailops.targets.aws.mirror import Mirror
 from retailops.targets.aws.rights import partition
@@ -255,12 +255,9 @@ class Orders:
         """Trials of a tuning don't share machines: several of them run at a time instead."""
         return self._session.settings.training.instances if job.kind == "train" else 1
 
-    @property
+    @cached_property
     def _image(self) -> str:
-        names = self._session.names
-        domain = "amazonaws.com.cn" if names.region.startswith("cn-") else "amazonaws.com"
-        own = f"{names.account}.dkr.ecr.{names.region}.{domain}/{names.prefix}:retailops-{retailops.__version__}"
-        return self._session.settings.image or own
+        return self._session.settings.image or for_jobs(self._session)
 
     def _role(self, job: Job) -> str:
         """The ETL's role reads raw files and writes the zones; the other reads the zones and writes models."""

@@ -18,6 +18,7 @@ from retailops.targets.aws.learning_removal import Learning
 from retailops.targets.aws.session import Session, translated
 from retailops.targets.aws.state import State
 from retailops.targets.aws.waiting import until
+from retailops.tools import kube
 from retailops.tools.kube import Unreachable
 
 RECORD = "infra/parked.json"
@@ -154,7 +155,7 @@ class Parking:
             return []
         try:
             with clusters.connected(self._session, cluster) as kubernetes:
-                return [kubernetes.manifest(each) for each in kubernetes.entrances()]
+                return [kube.manifest(kubernetes, each) for each in kube.entrances(kubernetes)]
         except Unreachable as problem:
             progress.note(f"{problem.what} What is in the cluster stays; load balancers are looked for by their tags.")
             return []
@@ -165,7 +166,7 @@ class Parking:
             return
         progress.note(f"{manifest['kind']} {manifest['metadata']['name']} is restored")
         with clusters.connected(self._session, cluster) as kubernetes:
-            kubernetes.restore(manifest)
+            kube.restore(kubernetes, manifest)
 
 
 def _key(manifest: dict[str, Any]) -> str:

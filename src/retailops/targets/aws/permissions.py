@@ -200,7 +200,7 @@ TABLE: tuple[Row, ...] = (
     Row(
         "storage",
         "ecr: BatchCheckLayerAvailability BatchDeleteImage BatchGetImage CompleteLayerUpload CreateRepository "
-        "DeleteLifecyclePolicy DeleteRepository DescribeImages DescribeRepositories "
+        "DeleteLifecyclePolicy DeleteRepository DescribeImages DescribeImageScanFindings DescribeRepositories "
         "GetDownloadUrlForLayer GetLifecyclePolicy InitiateLayerUpload ListImages "
         "ListTagsForResource PutImage PutImageScanningConfiguration PutImageTagMutability PutLifecyclePolicy "
         "TagResource UntagResource UploadLayerPart",

@@ -12,6 +12,7 @@ from collections.abc import Set as AbstractSet
 from retailops.errors import TargetFailed
 from retailops.ports import NOTHING, Change
 from retailops.progress import SILENT, Progress
+from retailops.rollout.removal import NamespaceRemoval
 from retailops.targets.aws import built, last_things, remnants, spared
 from retailops.targets.aws.balancers import Balancers, Patience
 from retailops.targets.aws.buckets import Buckets
@@ -27,11 +28,18 @@ from retailops.targets.aws.session import Session
 
 
 class AwsRemoval:
-    def __init__(self, session: Session, infra: AwsInfra, patience: Patience | None = None) -> None:
+    def __init__(
+        self,
+        session: Session,
+        infra: AwsInfra,
+        patience: Patience | None = None,
+        elsewhere: NamespaceRemoval | None = None,
+    ) -> None:
         self._session = session
         self._infra = infra
         self._patience = patience or Patience()
         self._ledger = Ledger(session)
+        self._elsewhere = elsewhere  # on a cluster that isn't the stack's
 
     def removals(self, keep: AbstractSet[str] = NOTHING, progress: Progress = SILENT) -> list[Change]:
         """What `remove` would take away, as the inventory finds it; orphans, which only `left` tells of, left out."""
@@ -41,7 +49,8 @@ class AwsRemoval:
         kept = spared.found(standing, Buckets(account)) if keeping else []
         ids = {each for resource in built.resources(account) for each in resource.ids}
         worth = Worth(account)
-        return [
+        there = self._elsewhere.removals() if self._elsewhere else []
+        return there + [
             worth.change(each, "delete")
             for each in standing
             if each not in kept and (ids & {each.id, each.name} or _is_swept(account, each))
@@ -53,6 +62,8 @@ class AwsRemoval:
         account = Account(self._session)
         buckets = Buckets(account)
         self._ledger.keep()
+        if self._elsewhere:
+            self._elsewhere.remove(progress)
         for name in buckets.names:
             buckets.silence(name)
         Balancers(account, self._patience).remove(progress)
@@ -78,7 +89,8 @@ class AwsRemoval:
         worth = Worth(account)
         if not standing:
             self._ledger.settle()
-        return [worth.change(each, "kept" if each in kept else "left") for each in standing]
+        there = self._elsewhere.left() if self._elsewhere else []
+        return there + [worth.change(each, "kept" if each in kept else "left") for each in standing]
 
     def _clear(self, account: Account, going: list[str], progress: Progress) -> int:
         """What would stop Terraform: things in buckets, and what the cluster left. Returns how many there were."""

@@ -39,12 +39,7 @@ class Session:
 
     def unwatched(self, service: str, **options: Any) -> Any:
         """A client that is kept out of the ledger, for the ledger's own use."""
-        from botocore.config import Config as ClientConfig
-
-        settings = ClientConfig(
-            retries={"mode": "adaptive", "max_attempts": 8}, connect_timeout=10, read_timeout=60, **options
-        )
-        return self._boto.client(service, config=settings)
+        return _client(self._boto, service, **options)
 
     @cached_property
     def account(self) -> str:
@@ -72,6 +67,21 @@ class Session:
     def emulated(self) -> bool:
         """Whether AWS_ENDPOINT_URL leads somewhere that isn't AWS; such places know buckets by path alone."""
         return ".amazonaws.com" not in str(self.client("sts").meta.endpoint_url)
+
+
+def unbound(service: str) -> Any:
+    """A client for a pod, which has no retail.yaml: region and role are what its environment says."""
+    import boto3
+
+    return _client(boto3.Session(), service)
+
+
+def _client(boto: Any, service: str, **options: Any) -> Any:
+    from botocore.config import Config as ClientConfig
+
+    patience = {"mode": "adaptive", "max_attempts": 8}
+    settings = ClientConfig(retries=patience, connect_timeout=10, read_timeout=60, **options)
+    return boto.client(service, config=settings)
 
 
 @contextmanager

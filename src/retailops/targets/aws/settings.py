@@ -187,7 +187,7 @@ class Settings(Section):
     image: str = Field(
         "",
         pattern=r"^(\S+[:@]\S+)?$",
-        description="Image of jobs, with tag or digest; empty = retailops-<version> in this project's repository.",
+        description="Image of jobs, with tag or digest; empty = the one of image build --worker.",
     )
     jobs: Jobs = Field(_DEFAULTS, description="The machine of ETL and batch scoring.")
     spark: Spark = Field(_DEFAULTS, description="The machines of the ETL with etl.engine: spark.")

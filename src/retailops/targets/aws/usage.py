@@ -54,9 +54,13 @@ def _data(bill: Bill, config: Config, month: Month) -> None:
     bill.add("data", "Lake in S3", "s3.stored", stored, f"{declared.rows_million:,g} million rows, and each ETL run's")
     bill.add("data", "Writes to S3", "s3.writes", writes, "most of them the audit trail's")
     bill.add("data", "Reads from S3", "s3.reads", 3 * (writes - TRAIL_WRITES))
-    price = _spark if config.etl.engine == "spark" else _etl
-    price(bill, settings, runs)
+    prices = {"spark": _spark, "kubernetes": _nothing}
+    prices.get(config.etl.engine, _etl)(bill, settings, runs)
     bill.add("data", "Athena queries", "athena.scanned", declared.query_gb * month.used / 1000)
+
+
+def _nothing(bill: Bill, settings: Settings, runs: float) -> None:
+    """On the cluster's nodes, which are paid for already."""
 
 
 def _etl(bill: Bill, settings: Settings, runs: float) -> None:

@@ -13,7 +13,6 @@ from retailops.targets.aws.pod_identity import role_arns
 from retailops.targets.aws.rights import partition
 from retailops.targets.aws.session import Session
 
-FOLDER = "aws/k8s"
 NAMESPACE = "retailops"  # templates/aws/infra/identity.tf lets retailops:api take the API's role
 AWS_CHECKS = (*CHECKS, Check("IRSA role", role_arns), Check("ALB annotation", balancer_annotations))
 
@@ -21,54 +20,6 @@ AWS_CHECKS = (*CHECKS, Check("IRSA role", role_arns), Check("ALB annotation", ba
 IDLE_S = 20
 # Longer than preStop makes no sense: then the pod goes whether the balancer is done or not.
 DEREGISTRATION_S = manifests.PRE_STOP_S
-
-_FILES = (
-    "namespace.yaml",
-    "serviceaccount.yaml",
-    "configmap.yaml",
-    "networkpolicy.yaml",
-    "service.yaml",
-    "deployment.yaml",
-    "pdb.yaml",
-    "hpa.yaml",
-)
-
-
-def rendered(session: Session, model: ModelVersion) -> tuple[Manifest, ...]:
-    """The manifests of a version, which have passed the lint."""
-    wanted = session.config.deploy.kubernetes
-    if wanted.context:
-        values, ingress = _elsewhere(session), ("ingress-plain.yaml",) if wanted.host else ()
-    else:
-        values, ingress = _on_eks(session), ("ingress.yaml",)
-    common = manifests.values(session.config, model, values["namespace"])
-    return manifests.proved(manifests.render(FOLDER, (*_FILES, *ingress), common | values), AWS_CHECKS)
-
-
-def _elsewhere(session: Session) -> dict[str, Any]:
-    """A cluster of one's own: no role, no load balancer of AWS, and a namespace that only this project has.
-
-    Who may call it is its ingress controller's business, whose place isn't known here.
-    """
-    project = session.config.project
-    return {
-        "namespace": f"{project.name}-{project.environment}",
-        "readiness_gate": None,
-        "role_arn": None,
-        "callers": None,
-        "called": [],
-    }
-
-
-def _on_eks(session: Session) -> dict[str, Any]:
-    names, settings = session.names, session.settings
-    return _balancer(session) | {
-        "namespace": NAMESPACE,
-        "readiness_gate": "enabled",
-        "role_arn": f"arn:{partition(names.region)}:iam::{names.account}:role/{names.prefix}-api",
-        "callers": [{"ipBlock": {"cidr": settings.vpc_cidr}}],  # where the balancer's addresses are
-        "called": [_NAMES, {"ports": [{"port": 443, "protocol": "TCP"}]}],
-    }
 
 
 _NAMES = {
@@ -80,6 +31,29 @@ _NAMES = {
     ],
     "ports": [{"port": 53, "protocol": "UDP"}, {"port": 53, "protocol": "TCP"}],
 }
+NAMES_AND_HTTPS: list[dict[str, Any]] = [
+    _NAMES,
+    {"ports": [{"port": 443, "protocol": "TCP"}]},
+]  # whom pods with a role may call: AWS
+
+
+def rendered(session: Session, model: ModelVersion, image: str) -> tuple[Manifest, ...]:
+    """The manifests of a version, which have passed the lint."""
+    if session.config.deploy.kubernetes.context:
+        return manifests.proved(manifests.elsewhere(session.config, model, image), AWS_CHECKS)
+    values = manifests.values(session.config, model, image, NAMESPACE) | _on_eks(session)
+    files = (*manifests.FILES, "ingress.yaml")
+    return manifests.proved(manifests.render(manifests.FOLDER, files, values), AWS_CHECKS)
+
+
+def _on_eks(session: Session) -> dict[str, Any]:
+    names, settings = session.names, session.settings
+    return _balancer(session) | {
+        "readiness_gate": "enabled",
+        "role_arn": f"arn:{partition(names.region)}:iam::{names.account}:role/{names.prefix}-api",
+        "callers": [{"ipBlock": {"cidr": settings.vpc_cidr}}],  # where the balancer's addresses are
+        "called": NAMES_AND_HTTPS,
+    }
 
 
 def _balancer(session: Session) -> dict[str, Any]:

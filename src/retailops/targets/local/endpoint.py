@@ -8,9 +8,18 @@ from pathlib import Path
 from typing import Any, Self
 
 from retailops import files
+from retailops.ports import Served
 from retailops.targets.local.processes import alive
 
 NAME = "endpoint.json"
+ADDRESS = ("host", "port")  # of the settings, what a rollback leaves alone
+_KEPT = 20
+_DOTTED = {"retention_days": "monitor.retention_days"}  # the others are of the section deploy
+
+
+def dotted(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """A server's settings by their keys in retail.yaml."""
+    return {_DOTTED.get(name, f"deploy.{name}"): value for name, value in settings.items()}
 
 
 @dataclass(frozen=True)
@@ -29,6 +38,9 @@ class Record:
     settings: Mapping[str, Any] = field(default_factory=dict)
     proof: Mapping[str, float] = field(default_factory=dict)
     draining: list[int] = field(default_factory=list)  # the old server, which leaves by itself
+    bundle: str = ""
+    before: list[dict[str, Any]] = field(default_factory=list)  # what served, oldest first: Served
+    returned: bool = False  # by a rollback
 
     @classmethod
     def read(cls, folder: Path) -> Self | None:
@@ -41,6 +53,21 @@ class Record:
 
     def as_json(self) -> dict[str, Any]:
         return asdict(self)
+
+    @property
+    def served(self) -> Served:
+        """This one, as it is kept for a rollback."""
+        detail = {"bundle": self.bundle, **self.proof}
+        return Served(self.version, self.bundle_hash, self.since, dotted(self.settings), detail)
+
+    @property
+    def past(self) -> tuple[Served, ...]:
+        """What served before, oldest first."""
+        return tuple(Served(**each) for each in self.before)
+
+    def ended(self) -> list[dict[str, Any]]:
+        """What `before` is for a server that comes after this one."""
+        return [asdict(each) for each in (*self.past, self.served)][-_KEPT:]
 
     @property
     def alive(self) -> bool:

@@ -6,31 +6,25 @@ import os
 from collections.abc import Set as AbstractSet
 from contextlib import suppress
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal
 
 from retailops import files
 from retailops.errors import TargetFailed, Unsupported
 from retailops.ports import AS_IT_STANDS, NOTHING, Change, Standing, Terms
 from retailops.progress import SILENT, Progress
+from retailops.targets.local.cluster import NoCluster, Servers
 from retailops.targets.local.jobs import LocalJobs, end_family
 from retailops.targets.local.workspace import FOLDERS, MARKER, Workspace
-
-
-class Servers(Protocol):
-    """What teardown asks of serving."""
-
-    def removals(self) -> list[Change]: ...
-    def remove(self) -> None: ...
-    def left(self) -> list[Change]: ...
 
 
 class LocalInfra:
     """The workspace folder with its marker, and the processes that live off it."""
 
-    def __init__(self, workspace: Workspace, jobs: LocalJobs, servers: Servers) -> None:
+    def __init__(self, workspace: Workspace, jobs: LocalJobs, servers: Servers, cluster: Servers | None = None) -> None:
         self._workspace = workspace
         self._jobs = jobs
         self._servers = servers
+        self._cluster = cluster or NoCluster()
 
     def changes(self, terms: Terms = AS_IT_STANDS, progress: Progress = SILENT) -> list[Change]:
         """The folders that `apply` would make. ConfigError when the workspace can't be ours."""
@@ -69,13 +63,13 @@ class LocalInfra:
                 "The target local keeps no data of its own: its raw zone links to your files, which stay anyway.",
                 "Leave --keep out.",
             )
-        owned, folder = self._workspace.owned(), self._workspace.folder
+        owned, folder, there = self._workspace.owned(), self._workspace.folder, self._cluster.removals()
         if not owned:
-            return [Change("delete", "folder", str(folder), "empty")] if folder.exists() else []
+            return [*there, *([Change("delete", "folder", str(folder), "empty")] if folder.exists() else [])]
         jobs = [Change("delete", "process", f"job {name}", f"process {pid}") for name, pid in self._jobs.running()]
         processes = _distinct([*self._servers.removals(), *jobs, *_changes("delete", folder)])
         inside = [Change("delete", _kind(path), str(path), _bytes(path)) for path in _contents(folder)]
-        return [*processes, *inside, Change("delete", "folder", str(folder), "the workspace")]
+        return [*there, *processes, *inside, Change("delete", "folder", str(folder), "the workspace")]
 
     def remove(self, progress: Progress, keep: AbstractSet[str] = NOTHING) -> None:
         """Remove all of it, the marker last, so that a removal cut short goes on the next time.
@@ -83,6 +77,7 @@ class LocalInfra:
         Links are removed, never followed: the user's own files, to which the raw zone links, stay.
         """
         folder = self._workspace.folder
+        self._cluster.remove()
         if self._workspace.owned():
             progress.stage("Ending servers and jobs")
             self._servers.remove()
@@ -102,7 +97,7 @@ class LocalInfra:
         """The folder on disk, and any process of ours that works with it, whatever our records say."""
         folder = self._workspace.folder
         on_disk = [Change("left", "folder", str(folder), _bytes(folder))] if os.path.lexists(folder) else []
-        return [*_distinct([*self._servers.left(), *_changes("left", folder)]), *on_disk]
+        return [*self._cluster.left(), *_distinct([*self._servers.left(), *_changes("left", folder)]), *on_disk]
 
 
 def processes_of(folder: Path) -> list[tuple[str, int]]:

@@ -23,7 +23,8 @@ from retailops.targets.local.workspace import Workspace
 
 WORKER = (sys.executable, "-P", "-m", "retailops.worker")  # -P: a user's ./random.py must not shadow the library's
 RESULT = "result.json"
-_OUTPUT, _UNFINISHED, _LISTING, _PROCESS, _LOG = "output", "output.unfinished", "listing.json", "process.json", "log"
+UNFINISHED = "output.unfinished"
+_OUTPUT, _LISTING, _PROCESS, _LOG = "output", "listing.json", "process.json", "log"
 _PATIENCE_S = 5.0
 _TAIL_BYTES = 16_384
 
@@ -53,14 +54,14 @@ class LocalJobs:
             if finished := _finished(folder):
                 return finished
             files.remove(folder / _OUTPUT, first=[RESULT])
-            files.remove(folder / _UNFINISHED)
+            files.remove(folder / UNFINISHED)
             self._forget_failures(job.kind)
             self._start(job, folder, held, progress)
-            result = files.read_json(folder / _UNFINISHED / RESULT)
+            result = files.read_json(folder / UNFINISHED / RESULT)
             if not isinstance(result, dict):
                 raise _death(0, folder / _LOG)
-            files.write_json(folder / _UNFINISHED / _LISTING, _listing(folder / _UNFINISHED))
-            files.move(folder / _UNFINISHED, folder / _OUTPUT)
+            files.write_json(folder / UNFINISHED / _LISTING, _listing(folder / UNFINISHED))
+            files.move(folder / UNFINISHED, folder / _OUTPUT)
         return JobResult(folder / _OUTPUT, result, reused=False)
 
     def running(self) -> list[tuple[str, int]]:
@@ -83,7 +84,7 @@ class LocalJobs:
             "inputs": {name: str(path.absolute()) for name, path in job.inputs.items()},
             "key": job.key,
             "kind": job.kind,
-            "output": str(folder / _UNFINISHED),
+            "output": str(folder / UNFINISHED),
             "parameters": dict(job.parameters),
         }
         files.write_json(folder / "job.json", order)
@@ -113,7 +114,7 @@ class LocalJobs:
             raise _death(code, folder / _LOG)
 
     def _forget_failures(self, kind: str) -> None:
-        for left in self._jobs.glob(f"{kind}-*/{_UNFINISHED}"):
+        for left in self._jobs.glob(f"{kind}-*/{UNFINISHED}"):
             try:
                 with files.lock(left.parent / "lock", "tidying up", wait=False):
                     files.remove(left, first=[RESULT])

@@ -5,33 +5,31 @@ from __future__ import annotations
 import contextlib
 import os
 import signal
-import socket
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import psutil
 
 from retailops import files
 from retailops.config.sections import Deploy, Gates, Monitor
 from retailops.errors import NotReady, TargetFailed, Unsupported
-from retailops.ports import Change, Endpoint, ModelVersion, Rendering
+from retailops.ports import Change, Endpoint, ModelVersion, Rendering, Served
 from retailops.progress import Progress
 from retailops.retail.predictor import Predictor
 from retailops.rollout.proof import Client, Speed, prove
-from retailops.targets.local import processes
+from retailops.targets.local import answers, processes
 from retailops.targets.local.candidate import Candidate
-from retailops.targets.local.endpoint import NAME, Record
+from retailops.targets.local.endpoint import NAME, Record, dotted
+from retailops.targets.local.wanted import Wanted
 
-_ASK_S = 3.0
 _LEAVE_S = 5.0
 _DRAIN_S = 60.0  # a server that was told to leave longer ago than this hangs
 _KEPT_LOGS = 10
-_STAYS = "The old version stays. Run the deploy again."
 
 
 class LocalServing:
@@ -48,9 +46,6 @@ class LocalServing:
         """A process of this machine costs nothing."""
         return []
 
-    def roll_back(self, to: int | None, progress: Progress) -> Endpoint:
-        raise Unsupported("There is no way back yet.", "Deploy the version that you want: retailops deploy --version N")
-
     def rendering(self) -> Rendering:
         raise Unsupported(
             "The target local serves without Kubernetes, so there are no manifests.",
@@ -59,22 +54,49 @@ class LocalServing:
 
     def roll_out(self, model: ModelVersion, progress: Progress) -> Endpoint:
         """Serve `model`; see ports.Serving. TargetFailed, GateFailed or NotReady leave the old version serving."""
-        self._logs.mkdir(parents=True, exist_ok=True)
-        with files.lock(self._folder / "deploy.lock", f"deploy of version {model.version}", wait=False):
+        if self._deploy.engine == "sagemaker":
+            raise Unsupported(
+                "The target local has no SageMaker, and deploy.engine is sagemaker.",
+                "Set deploy.engine: auto in retail.yaml, or add --target aws to the command.",
+            )
+        with self._alone(f"deploy of version {model.version}"):
             progress.stage(f"checking the bundle of version {model.version}")
-            predictor = Predictor.open(model.run.bundle, model.version)
-            old = Record.read(self._folder)
-            self._tidy(old)
-            state, _ = _ask(old) if old else ("unreachable", {})
-            if old and state == "ready" and self._is_same(old, predictor):
-                progress.stage(f"proving version {model.version}, which is live already")
-                self._prove(old.private_port, predictor)
-            else:
-                self._replace(model, predictor, old, state == "ready", progress)
-            live = self.endpoint()
-        if live is None or live.state != "ready" or live.version != model.version:
-            what = f"Version {model.version} went live and then stopped answering."
-            raise TargetFailed(what, "Look at: retailops logs; then deploy again.")
+            wanted = Wanted.of(model, self._deploy, self._monitor)
+            predictor = Predictor.open(wanted.bundle, wanted.version)
+            return self._go_live(wanted, predictor, Record.read(self._folder), progress)
+
+    def roll_back(self, to: int | None, progress: Progress) -> Endpoint:
+        """Serve again what served before; see ports.Serving. Whatever it raises, the live version goes on serving."""
+        if Record.read(self._folder) is None:  # before anything is made in a folder that needn't be ours yet
+            raise _nothing()
+        with self._alone("rollback"):
+            live, endpoint = Record.read(self._folder), self.endpoint()
+            if live is None or endpoint is None:
+                raise _nothing()
+            served = endpoint.earlier(to) or live.served
+            progress.stage(f"checking the bundle of version {served.version}")
+            predictor = _still_loads(served, live)
+            return self._go_live(Wanted.again(served, live), predictor, live, progress)
+
+    @contextlib.contextmanager
+    def _alone(self, what: str) -> Iterator[None]:
+        self._logs.mkdir(parents=True, exist_ok=True)
+        with files.lock(self._folder / "deploy.lock", what, wait=False):
+            yield
+
+    def _go_live(self, wanted: Wanted, predictor: Predictor, old: Record | None, progress: Progress) -> Endpoint:
+        """What is live already is proved again; anything else takes the place of `old`."""
+        self._tidy(old)
+        state, _ = answers.ask(old) if old else ("unreachable", {})
+        if old and state == "ready" and wanted.is_as(old, predictor.bundle_hash) and wanted.is_at(old):
+            progress.stage(f"proving version {wanted.version}, which is live already")
+            self._prove(old.private_port, predictor, wanted)
+        else:
+            self._replace(wanted, predictor, old, state == "ready", progress)
+        live = self.endpoint()
+        if live is None or live.state != "ready" or live.version != wanted.version:
+            what = f"Version {wanted.version} went live and then stopped answering."
+            raise TargetFailed(what, "Look at: retailops logs; then run the same command again.")
         return live
 
     def endpoint(self) -> Endpoint | None:
@@ -82,8 +104,17 @@ class LocalServing:
         record = Record.read(self._folder)
         if record is None:
             return None
-        state, detail = _ask(record)
-        return Endpoint(record.url, record.version, state, record.since, {**detail, "pid": record.pid, **record.proof})
+        state, detail = answers.ask(record)
+        return Endpoint(
+            record.url,
+            record.version,
+            state,
+            record.since,
+            {"bundle_hash": record.bundle_hash, **detail, "pid": record.pid, **record.proof},
+            dotted(record.settings),
+            record.past,
+            record.returned,
+        )
 
     def logs(self, lines: int, follow: bool) -> Iterator[str]:
         """The live server's last lines; with `follow`, further ones as they come. NotReady before a deploy."""
@@ -96,29 +127,31 @@ class LocalServing:
                 yield from _follow(file)
 
     def _replace(
-        self, model: ModelVersion, predictor: Predictor, old: Record | None, healthy: bool, progress: Progress
+        self, wanted: Wanted, predictor: Predictor, old: Record | None, healthy: bool, progress: Progress
     ) -> None:
         """Start beside, prove, swap."""
-        moves = old is None or not self._is_there(old)
+        moves = old is None or not wanted.is_at(old)
         hung = old is not None and old.alive and not healthy
-        public = None if (healthy and not moves) or (hung and not moves) else self._bind(old)
-        log = self._logs / f"server-{datetime.now(UTC):%Y%m%dT%H%M%S}-v{model.version}.log"
-        progress.stage(f"starting version {model.version}")
-        candidate = Candidate(self._arguments(model), self._folder, log)
+        public = None if (healthy and not moves) or (hung and not moves) else wanted.bind(old)
+        log = self._logs / f"server-{datetime.now(UTC):%Y%m%dT%H%M%S}-v{wanted.version}.log"
+        progress.stage(f"starting version {wanted.version}")
+        candidate = Candidate(wanted.arguments(self._folder, self._logs), self._folder, log)
         try:
             port = candidate.ready()
-            progress.stage(f"proving version {model.version}")
-            speed = self._prove(port, predictor)
-            progress.stage(f"handing over to version {model.version}")
+            progress.stage(f"proving version {wanted.version}")
+            speed = self._prove(port, predictor, wanted)
+            progress.stage(f"handing over to version {wanted.version}")
             if old and hung:
                 _end(old)
-                public = public or self._bind(old)
+                public = public or wanted.bind(old)
             control = f"control-{old.pid}.sock" if old and healthy else None
             candidate.take(control, public)
             host, number = public.getsockname()[:2] if public else (old.host, old.port)  # type: ignore[union-attr]
+            stays = old is not None and wanted.is_as(old, predictor.bundle_hash)  # a new process or address, no more
             record = Record(
-                version=model.version,
+                version=wanted.version,
                 bundle_hash=predictor.bundle_hash,
+                bundle=str(wanted.bundle),
                 pid=candidate.pid,
                 started=candidate.started,
                 host=host,
@@ -126,11 +159,13 @@ class LocalServing:
                 private_port=port,
                 since=datetime.now(UTC).isoformat(timespec="seconds"),
                 log=str(log),
-                settings=self._settings(),
+                settings=wanted.settings,
                 proof=asdict(speed),
                 draining=[old.pid] if old and healthy else [],
+                before=[] if old is None else old.before if stays else old.ended(),
+                returned=old.returned if old and stays else wanted.returned,
             )
-            _require_version(record)
+            answers.require_version(record)
             candidate.commit(record.as_json(), old.pid if old and healthy else None)
         except BaseException:
             candidate.withdraw()
@@ -140,46 +175,12 @@ class LocalServing:
                 public.close()
         self._forget_logs()
 
-    def _prove(self, port: int, predictor: Predictor) -> Speed:
+    def _prove(self, port: int, predictor: Predictor, wanted: Wanted) -> Speed:
         client = Client("127.0.0.1", port)
         try:
-            return prove(client, predictor, self._gates, self._deploy.max_lines)
+            return prove(client, predictor, self._gates, wanted.settings["max_lines"])
         finally:
             client.close()
-
-    def _arguments(self, model: ModelVersion) -> list[str]:
-        deploy = self._deploy
-        options = {
-            "--bundle": model.run.bundle,
-            "--version": model.version,
-            "--log-folder": self._logs,
-            "--endpoint": self._folder,
-            "--retention-days": self._monitor.retention_days,
-            "--max-lines": deploy.max_lines,
-            "--max-baskets": deploy.max_baskets,
-            "--max-body-kb": deploy.max_body_kb,
-            "--body-timeout-s": deploy.body_timeout_s,
-        }
-        return [word for name, value in options.items() for word in (name, str(value))]
-
-    def _settings(self) -> dict[str, Any]:
-        """What of retail.yaml a running server can't change."""
-        known = self._deploy.model_dump(mode="json", exclude={"kubernetes"})
-        return {**known, "retention_days": self._monitor.retention_days}
-
-    def _is_same(self, old: Record, predictor: Predictor) -> bool:
-        wanted = (predictor.version, predictor.bundle_hash, self._settings())
-        return (old.version, old.bundle_hash, dict(old.settings)) == wanted
-
-    def _is_there(self, old: Record) -> bool:
-        """Whether the old server has the address that is wanted now. Port 0, any free one, stays what it became."""
-        return old.settings.get("host") == self._deploy.host and self._deploy.port in (0, old.port)
-
-    def _bind(self, old: Record | None) -> socket.socket:
-        if self._deploy.port == 0 and old and self._is_there(old):
-            with contextlib.suppress(TargetFailed):
-                return processes.bind(self._deploy.host, old.port)
-        return processes.bind(self._deploy.host, self._deploy.port)
 
     def _tidy(self, live: Record | None) -> None:
         """End what a killed deploy left behind: any server of this endpoint but the live one and its predecessor."""
@@ -217,36 +218,23 @@ class LocalServing:
         ]
 
 
-def _ask(record: Record) -> tuple[Literal["ready", "starting", "unreachable"], Mapping[str, Any]]:
-    """What the endpoint says for itself, and why it says nothing."""
-    if not record.alive:
-        return "unreachable", {"why": f"the server (process {record.pid}) is gone"}
-    client = Client(record.reachable, record.port, _ASK_S)
-    try:
-        status, ready = client.get("/readyz")
-        _, model = client.get("/model")
-        if (model["model_version"], model["bundle_hash"]) != (record.version, record.bundle_hash):
-            return "unreachable", {"why": f"port {record.port} answers with another model"}
-        found = {"bundle_hash": model["bundle_hash"], "algorithm": model["card"].get("algorithm")}
-        return ("ready" if status == 200 else "starting"), {**found, "says": ready["status"]}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
-        return "unreachable", {"why": f"port {record.port} doesn't answer as it should ({error})"}
-    finally:
-        client.close()
+def _nothing() -> NotReady:
+    return NotReady("Nothing is deployed, so there is nothing to go back to.", "Run: retailops deploy")
 
 
-def _require_version(record: Record) -> None:
-    """The public port must answer with the new version before the old one is let go."""
-    client = Client(record.reachable, record.port, _ASK_S)
+def _still_loads(served: Served, live: Record) -> Predictor:
+    """The bundle that served then, whole and the same. NotReady when it isn't there any more, or was changed."""
+    folder = Path(served.detail["bundle"])
+    stays = f"Version {live.version} stays. Restore the folder, or deploy a version: retailops deploy --version N"
     try:
-        _, model = client.get("/model")
-        found = (model["model_version"], model["bundle_hash"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise TargetFailed(f"Port {record.port} is silent after the swap: {error}.", _STAYS) from error
-    finally:
-        client.close()
-    if found != (record.version, record.bundle_hash):
-        raise TargetFailed(f"Port {record.port} answers with version {found[0]} after the swap.", _STAYS)
+        predictor = Predictor.open(folder, served.version)
+    except TargetFailed as error:
+        what = f"Version {served.version} served before and doesn't load any more. {error.what}"
+        raise NotReady(what, stays) from error
+    if predictor.bundle_hash != served.bundle_hash:
+        what = f"Version {served.version} isn't what served before: another bundle is in {folder}."
+        raise NotReady(what, stays)
+    return predictor
 
 
 def _end(old: Record) -> None:
