@@ -163,6 +163,12 @@ def test_where_approval_is_required_only_approved_versions_wait(tmp_path: Path) 
     assert checks(endpoint(), [version(1), version(2, APPROVED)], [], strict) == ["newer version"]
 
 
+def test_of_an_endpoint_that_can_not_be_reached_only_that_is_told(settings: Config) -> None:
+    silent = Endpoint("", 0, "unreachable", "", {"why": "no route to the cluster"})
+    (found,) = differences.found(silent, [version(1)], store(of=2), settings)
+    assert found.state == "failed" and "no route to the cluster" in found.what
+
+
 def test_other_limits_are_told_once_and_not_by_their_config_map_again(settings: Config) -> None:
     drift = [
         {"object": "ConfigMap shop-dev/api-1", "field": "", "by": "", "what": "isn't there"},

@@ -32,6 +32,8 @@ def found(
     """Everything that isn't as a reader of registry, store and file would think."""
     if not endpoint.version:  # nobody could be asked: what is live isn't known, and so not how it differs
         return [Finding("endpoint", "failed", f"What is live can't be told: {endpoint.detail.get('why', '')}", "")]
+    if not endpoint.version:
+        return [_unknown(endpoint)]
     model = next((each for each in versions if each.version == endpoint.version), None)
     every = [
         _answers(endpoint),
@@ -43,6 +45,12 @@ def found(
         _under_way(endpoint),
     ]
     return [each for each in every if each is not None] + _pods(endpoint) + _cluster(endpoint, config)
+
+
+def _unknown(endpoint: Endpoint) -> Finding:
+    """What serves can't be told, or isn't ours."""
+    why = endpoint.detail.get("why") or "what serves there wasn't deployed by retailops"
+    return Finding("endpoint", "failed", f"Nothing is known of the endpoint: {why}", "retailops doctor")
 
 
 def _answers(endpoint: Endpoint) -> Finding | None:

@@ -266,6 +266,22 @@ def test_a_deploy_that_is_killed_at_any_call_is_finished_by_the_next(place: Any,
     assert at > calls
 
 
+def test_a_rollback_that_is_killed_at_any_call_is_finished_by_the_same_command(served: Any) -> None:
+    """And not undone by it: the version that was left isn't what served before."""
+    second = served.registered(2)
+    for at in count(1):
+        served.serving().roll_out(second, QUIET)
+        try:
+            served.serving(session=killing(served, at)).roll_back(None, QUIET)
+        except Killed:
+            back = served.serving().roll_back(None, QUIET)
+            assert (back.version, back.returned) == (1, True), f"killed at call {at}"
+        else:
+            break
+        assert served.version == 1
+    assert at > 3
+
+
 def test_a_call_whose_answer_is_lost_isn_t_made_twice(place: Any, aws: Emulator) -> None:
     """The SDK asks again, and is told that it is there already."""
     lost: set[str] = set()

@@ -126,6 +126,8 @@ class SageMakerServing:
         """Bring `coming` into service, prove it, and only then call it good; else what served before serves on."""
         found = self._switch.settled(progress)
         live = self._history.edition(found["EndpointConfigName"]) if found else None
+        if live is None or live.config != coming.config:
+            self._history.announce(coming, returned=returned)
         try:
             self._switch.to(coming, live, progress)
         except Exception:

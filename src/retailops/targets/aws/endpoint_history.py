@@ -84,19 +84,22 @@ class History:
                 )
         return None
 
+    def announce(self, edition: Edition, *, returned: bool) -> None:
+        """How it is about to come, said before it does: a rollback that is cut off and repeated knows that it was one."""
+        if edition.returned != returned:
+            self._tag(edition, {RETURNED: "yes" if returned else "no"})
+
     def note(self, edition: Edition, *, returned: bool) -> None:
         """It serves, and was found good. The one that was noted last already keeps its time, and how it came."""
         newest = self.editions()[-1:]
         if newest and newest[0].config == edition.config and edition.served:
             return
         now = datetime.now(UTC).isoformat(timespec="milliseconds")
-        self._sagemaker.add_tags(
-            ResourceArn=edition.arn,
-            Tags=[
-                {"Key": SERVED, "Value": now},
-                {"Key": RETURNED, "Value": "yes" if returned else "no"},
-            ],
-        )
+        self._tag(edition, {SERVED: now, RETURNED: "yes" if returned else "no"})
+
+    def _tag(self, edition: Edition, tags: Mapping[str, str]) -> None:
+        told = [{"Key": key, "Value": value} for key, value in tags.items()]
+        self._sagemaker.add_tags(ResourceArn=edition.arn, Tags=told)
 
     def before(self, live: str) -> list[Edition]:
         """What served before `live`, the last one at the end."""
