@@ -85,7 +85,7 @@ class History:
         return None
 
     def announce(self, edition: Edition, *, returned: bool) -> None:
-        """How it is about to come, said before it does: a rollback that is cut off and repeated knows that it was one."""
+        """How it is about to come, said before it does: a rollback that was cut off knows that it was one."""
         if edition.returned != returned:
             self._tag(edition, {RETURNED: "yes" if returned else "no"})
 
