@@ -268,9 +268,10 @@ def test_a_deploy_that_is_killed_at_any_call_is_finished_by_the_next(place: Any,
 
 def test_a_rollback_that_is_killed_at_any_call_is_finished_by_the_same_command(served: Any) -> None:
     """And not undone by it: the version that was left isn't what served before."""
-    second = served.registered(2)
+    first, second = served.model(1), served.registered(2)
     for at in count(1):
-        served.serving().roll_out(second, QUIET)
+        for model in (second, first, second):  # so that nothing is left of the rollback before
+            served.serving().roll_out(model, QUIET)
         try:
             served.serving(session=killing(served, at)).roll_back(None, QUIET)
         except Killed:
