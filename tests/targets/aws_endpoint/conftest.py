@@ -36,11 +36,11 @@ class Shelf:
     """ports.Images over the emulated ECR: an image is a manifest there, and here the bundle that it would hold."""
 
     def __init__(self, aws: Emulator, hosting: Hosting) -> None:
+        self._aws = aws
         self._ecr = aws.client("ecr")
         self._hosting = hosting
         self._base = f"{aws.account}.dkr.ecr.{aws.region}.amazonaws.com/{PREFIX}"
         self.built: list[int] = []
-        self._ecr.create_repository(repositoryName=PREFIX)
 
     def build(self, model: ModelVersion | None, progress: Progress, *, push: bool = True) -> Image:
         assert model is not None
@@ -55,13 +55,7 @@ class Shelf:
 
     def push(self, version: int, bundle: Path) -> Image:
         """An image of this version that holds `bundle`, whether that is the version's or not."""
-        layer = {"digest": f"{version} {bundle}", "size": 1}  # moto makes an image's digest of its layers'
-        told = {"schemaVersion": 2, "config": layer, "layers": [layer]}
-        kind = "application/vnd.docker.distribution.manifest.v2+json"
-        manifest = json.dumps({**told, "mediaType": kind})
-        self._ecr.put_image(repositoryName=PREFIX, imageManifest=manifest, imageTag=f"api-{version}")
-        found = self._ecr.describe_images(repositoryName=PREFIX)["imageDetails"]
-        digest = next(each["imageDigest"] for each in found if f"api-{version}" in each.get("imageTags", []))
+        digest = grounds.push(self._aws, f"api-{version}")
         image = self._image(digest, version)
         self._hosting.images[image.reference] = Content(bundle, version)
         return image

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from emulator import Emulator
+from emulator import Emulator, grounds
 from emulator.estate import Builder, Estate
 from emulator.planting import PREFIX, Garden
 from emulator.recording import recorded
@@ -109,6 +109,7 @@ def test_every_call_of_a_deploy_is_in_the_policy_that_doctor_prints(place: Any, 
 def test_deploy_asks_before_something_is_paid_for_by_the_hour(
     place: Any, aws: Emulator, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    grounds.store(aws)  # the product features of a version follow it
     model = place.registered(1)
     image = place.shelf.push(1, model.run.bundle)
     monkeypatch.setattr("sys.stdin", io.StringIO(""))
