@@ -177,6 +177,12 @@ def test_ctrl_c_in_the_middle_leaves_the_old_version_and_says_so(live: Shop, sta
     assert found and found.version == 1 and live.cluster.ready(live.namespace, "api")
 
 
+def test_a_version_that_left_the_registry_doesn_t_come_back(live: Shop) -> None:
+    forgetful = Shop(live.cluster, live.namespace, live.folder, live.images, {1: live.models[1]})
+    with pytest.raises(NotReady, match="registry doesn't have any more"):
+        forgetful.serving(1).roll_back(2, Silent())
+
+
 def test_config_maps_that_nothing_names_any_more_are_pruned(live: Shop) -> None:
     def forgetful(deployment: dict[str, Any]) -> None:
         deployment["spec"]["revisionHistoryLimit"] = 0
@@ -244,12 +250,6 @@ def test_the_last_words_of_a_crash_are_in_the_error(live: Shop, logs: None) -> N
 
     with pytest.raises(TargetFailed, match=r"(?s)Its last words:.*nowhere"):
         live.serving(2, crashing).roll_out(live.models[2], Silent())
-
-
-def test_a_version_that_left_the_registry_doesn_t_come_back(live: Shop) -> None:
-    forgetful = Shop(live.cluster, live.namespace, live.folder, live.images, {1: live.models[1]})
-    with pytest.raises(NotReady, match="registry doesn't have any more"):
-        forgetful.serving(1).roll_back(2, Silent())
 
 
 @pytest.fixture

@@ -46,10 +46,11 @@ def elsewhere(deployment: dict[str, Any]) -> None:
     container["image"] = container["image"].partition("@")[0] + "@sha256:" + "0" * 64
 
 
-FAULTS: dict[str, tuple[Spoiling, str, str]] = {
-    "never ready": (never_ready, "got no further.*readiness probe", "probe"),
-    "crash loop": (crashing, "ended with exit code", "crash"),
-    "no image": (elsewhere, "can't get its image", "image"),
+# Fault → how it is made, what is said, what kind it is, and how long it is waited for: only what might still come.
+FAULTS: dict[str, tuple[Spoiling, str, str, str]] = {
+    "never ready": (never_ready, "got no further.*probe", "probe", "10"),
+    "crash loop": (crashing, "ended with exit code", "crash", "150"),
+    "no image": (elsewhere, "can't get its image", "image", "150"),
 }
 
 
@@ -65,11 +66,11 @@ def test_a_first_deploy_serves_with_all_its_pods(live: Shop) -> None:
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_bad_version_doesn_t_get_past_its_candidate(live: Shop, fault: str) -> None:
-    spoilt, match, why = FAULTS[fault]
+    spoilt, match, why, patience = FAULTS[fault]
     before = {each["metadata"]["uid"] for each in live.pods()}
     with loaded(live, f"{fault}, before traffic moves"):
         with pytest.raises(TargetFailed, match=f"(?s){match}") as caught:
-            live.serving(2, spoilt, deploy__kubernetes__deadline_s="10").roll_out(live.models[2], Silent())
+            live.serving(2, spoilt, deploy__kubernetes__deadline_s=patience).roll_out(live.models[2], Silent())
         assert caught.value.details["why"] == why
         assert "Version 1 keeps serving: it wasn't touched" in caught.value.fix
     assert {each["metadata"]["uid"] for each in live.pods()} == before
@@ -78,11 +79,11 @@ def test_a_bad_version_doesn_t_get_past_its_candidate(live: Shop, fault: str) ->
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_a_version_that_turns_out_bad_half_way_is_undone(live: Shop, fault: str) -> None:
-    spoilt, match, _ = FAULTS[fault]
+    spoilt, match, _, patience = FAULTS[fault]
     told = Told()
     with loaded(live, f"{fault}, undone half way"):
         with pytest.raises(TargetFailed, match=f"(?s){match}") as caught:
-            live.serving(2, spoilt, UNPROVED, deploy__kubernetes__deadline_s="10").roll_out(live.models[2], told)
+            live.serving(2, spoilt, UNPROVED, deploy__kubernetes__deadline_s=patience).roll_out(live.models[2], told)
         assert "It was undone: version 1 keeps serving, with all its pods" in caught.value.fix
         assert "undoing" in told.stages
     assert live.cluster.ready(live.namespace, "api")
@@ -95,12 +96,12 @@ def test_a_good_update_replaces_every_pod_and_going_back_brings_back_model_and_l
         found = live.serving(2, deploy__max_lines="400").roll_out(live.models[2], Silent())
         assert (found.version, found.settings["deploy.max_lines"]) == (2, 400)
         assert [each.version for each in found.before] == [1]
-        until(lambda: load.versions[2] > 10, 30, "answers of version 2")
+        until(lambda: load.versions[2] > 10, 60, "answers of version 2")
         back = live.serving(1).roll_back(None, Silent())
         assert (back.version, back.settings["deploy.max_lines"], back.returned) == (1, 500, True)
         assert [each.version for each in back.before] == [2]
         seen = load.versions[1]
-        until(lambda: load.versions[1] > seen + 10, 30, "answers of version 1")
+        until(lambda: load.versions[1] > seen + 10, 60, "answers of version 1")
         again = live.serving(1).roll_back(None, Silent())
         assert again.version == 1, "repeating it goes neither further back nor forth"
 
@@ -167,10 +168,10 @@ def test_the_control_an_api_without_probe_and_pre_stop_loses_requests(live: Shop
         },
     }
     live.cluster.apply(naive(1), service)
-    until(lambda: live.cluster.ready(live.namespace, "naive"), 60, "the naive API")
+    until(lambda: live.cluster.ready(live.namespace, "naive"), 150, "the naive API")
     live.answering("naive")
     with live.load("naive") as load:
         live.cluster.apply(naive(2))
-        until(lambda: load.versions[2] > 20, 60, "answers of its next version")
+        until(lambda: load.versions[2] > 20, 150, "answers of its next version")
     print(f"naive control, which is to fail: {load}")
     assert load.failed

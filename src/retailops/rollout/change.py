@@ -113,6 +113,8 @@ class Change:
         self._apply(wanted.objects if not wanted.returned else [])
         pods = self._watching().deployment(self._least(wanted))
         self._certify(wanted, pods)
+        if current.returned and not wanted.returned:  # it is wanted now, and not only better than what came after it
+            self.cluster.annotate(current.ref, {RETURNED: None})
         self._forget(wanted)
         return current.speed
 

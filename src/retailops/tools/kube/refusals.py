@@ -62,7 +62,7 @@ def refusal(status: int, body: bytes, doing: str) -> TargetFailed:
         return _conflict(doing, fields)
     if status == 409:
         return Changed(f"The cluster couldn't {doing}: {message}", "Run this again.")
-    if status in (400, 404, 422):
+    if status in (400, 404, 422) or "typed patch object" in message:  # which comes as a failure of the server
         return Rejected(f"The cluster doesn't take it ({doing}): {message}", f"Correct what it names, {_AGAIN}")
     return Unreachable(
         f"The cluster's API failed to {doing}: {status} {message}", "Run this again; if it stays, look at the cluster."
