@@ -81,6 +81,6 @@ def test_a_rollback_says_what_went_back_and_what_the_next_deploy_does() -> None:
     assert "✔ version 1 is live" in text and "2 → 1" in text and "deploy.max_lines 77 → 400" in text
     assert "Not as retail.yaml has it: deploy.max_lines (there 77). The next deploy takes the file's." in text
     again = shown(rolled_back, {**result, "repeated": True, "unlike_retail_yaml": {}})
-    assert "It was live already, so nothing changed. Served before: 2." in again and "Not as" not in again
+    assert "It was live already, so nothing changed. Others: --to 2" in again and "Not as" not in again
     refused = shown(rolled_back, {"from": 2, "to": None, "endpoint": None, "gates": []})
     assert "not rolled back; version 2 goes on serving" in refused

@@ -13,6 +13,7 @@ What is added lives in modules beside this one, each a list of hooks named HOOKS
     eks_clusters, eks_scaling_groups, feature_groups, memory
                     what EKS, EC2, S3 and SageMaker were asked to be, told as they tell it
     endings         ends that moto doesn't see
+    endpoint_scaling  what takes part in an endpoint's scaling, and goes with it
     feature_records the feature store's runtime: records online, and as parquet offline
     iam_simulation  SimulatePrincipalPolicy over the policies that are really stored
     quotas          Service Quotas beyond the network's
@@ -25,11 +26,15 @@ What is added lives in modules beside this one, each a list of hooks named HOOKS
 And SageMaker's machines, for tests that want jobs to be really run (executor.py says how):
     with Executor(aws, folder) as machines:
         ...
+Its endpoints, for tests that want them to really answer (hosting.py):
+    with Hosting(aws, folder) as hosting:
+        ...
 And Glue's, for its job: SparkCluster (spark_cluster.py), with pyspark or a stand-in.
 retailops knows nothing of all this but the endpoint variable.
 """
 
 from emulator.executor import Executor
+from emulator.hosting import Hosting
 from emulator.server import HANG_UP, Emulator, Request, Response
 
-__all__ = ["HANG_UP", "Emulator", "Executor", "Request", "Response"]
+__all__ = ["HANG_UP", "Emulator", "Executor", "Hosting", "Request", "Response"]

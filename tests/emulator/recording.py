@@ -21,7 +21,10 @@ import botocore.session
 from emulator.server import Emulator, Request
 
 _SERVICES = {"tagging": "tag", "monitoring": "cloudwatch"}  # as signed → as IAM calls it
-_MODELS = {"tagging": "resourcegroupstaggingapi", "sagemaker": "sagemaker-featurestore-runtime"}  # of REST protocols
+_MODELS = {  # of REST protocols
+    "tagging": ("resourcegroupstaggingapi",),
+    "sagemaker": ("sagemaker-featurestore-runtime", "sagemaker-runtime"),
+}
 _UNCHECKED = {"sts:GetCallerIdentity"}  # always allowed
 _ACTIONS = {
     "budgets:CreateBudget": "budgets:ModifyBudget",
@@ -104,7 +107,8 @@ def _rest(request: Request) -> str:
     query = set(parse_qs(request.query, keep_blank_values=True))
     fitting = [
         (len(wanted), name)
-        for method, path, wanted, name in _operations(_MODELS.get(request.service, request.service))
+        for model in _MODELS.get(request.service, (request.service,))
+        for method, path, wanted, name in _operations(model)
         if method == request.method and path.fullmatch(request.path) and wanted <= query
     ]
     if not fitting:

@@ -34,6 +34,7 @@ ADDITIONS: tuple[str, ...] = (  # modules of this package whose HOOKS complete m
     "eks_clusters",
     "eks_scaling_groups",
     "endings",
+    "endpoint_scaling",
     "feature_groups",
     "feature_records",
     "glue_triggers",
@@ -184,11 +185,12 @@ def _request(environ: dict[str, Any]) -> Request:
     body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     environ["wsgi.input"] = io.BytesIO(body)
     signed = environ.get("HTTP_AUTHORIZATION", "").partition("Credential=")[2].split("/")
+    headers = {name.removeprefix("HTTP_"): value for name, value in environ.items() if name.startswith("HTTP_")}
     return Request(
         environ["REQUEST_METHOD"],
         environ["PATH_INFO"],
         environ.get("QUERY_STRING", ""),
         signed[3] if len(signed) > 3 else "",
-        {name.removeprefix("HTTP_"): value for name, value in environ.items() if name.startswith("HTTP_")},
+        {**headers, "CONTENT_TYPE": environ.get("CONTENT_TYPE", "")},
         body,
     )

@@ -94,7 +94,14 @@ def test_where_nothing_differs_nothing_is_found(settings: Config) -> None:
             "Version 2 is approved and not live.",
             "retailops deploy --version 2",
         ),
-        ("features", endpoint(), [version(1)], store(of=2), "2222222222222222", "retailops deploy --version 1"),
+        (
+            "features",
+            endpoint(),
+            [version(1)],
+            store(of=2),
+            "of bundle 2222222222222222; live is version 1",
+            "retailops deploy --version 1",
+        ),
         (
             "settings",
             endpoint(settings={"deploy.max_lines": 77}),
@@ -154,6 +161,22 @@ def test_where_approval_is_required_only_approved_versions_wait(tmp_path: Path) 
     strict = loaded(tmp_path, "gates: {approval: required}\n")
     assert checks(endpoint(), [version(1), version(2)], [], strict) == []
     assert checks(endpoint(), [version(1), version(2, APPROVED)], [], strict) == ["newer version"]
+
+
+def test_of_an_endpoint_that_can_not_be_reached_only_that_is_told(settings: Config) -> None:
+    silent = Endpoint("", 0, "unreachable", "", {"why": "no route to the cluster"})
+    (found,) = differences.found(silent, [version(1)], store(of=2), settings)
+    assert found.state == "failed" and "no route to the cluster" in found.what
+
+
+def test_other_limits_are_told_once_and_not_by_their_config_map_again(settings: Config) -> None:
+    drift = [
+        {"object": "ConfigMap shop-dev/api-1", "field": "", "by": "", "what": "isn't there"},
+        {"object": "Deployment shop-dev/api", "field": ".spec.x.configMapRef.name", "by": "", "what": "isn't as now"},
+    ]
+    live = endpoint(settings={"deploy.max_lines": 77}, detail={"drift": drift})
+    assert checks(live, [version(1)], [], settings) == ["settings"]
+    assert checks(endpoint(detail={"drift": drift}), [version(1)], [], settings) == ["cluster", "cluster"]
 
 
 def test_a_version_that_was_rolled_back_from_does_not_wait(settings: Config) -> None:

@@ -135,9 +135,8 @@ def test_features_that_can_not_follow_are_told_and_the_same_command_finishes(two
     assert "Version 1 serves" in half.failed.what and "locked" in half.failed.what
     assert half.result["endpoint"]["version"] == 1
     found = findings(two)
-    assert (
-        bundle(two, 2)[:16] in found["features"]["what"] and found["features"]["fix"] == "retailops deploy --version 1"
-    )
+    assert found["features"]["what"] == "The store has the product features of version 2; live is version 1."
+    assert "retailops deploy --version 1" in found["features"]["fix"]
     done = rollback.rollback(two, None, QUIET)
     assert done.failed is None and done.result["repeated"]
     assert product(two) == bundle(two, 1)[:16]

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-PATHS = ("/predict", "/predict/batch")
+PATHS = ("/predict", "/predict/batch", "/invocations")
 FIELDS = ("basket_id", "lines", "baskets", "prod_code", "quantity", "spend", "shop_hour", "store_region")
 SECRET = "4929-1234-card-number"
 LINE = {"prod_code": "PRD0900001", "quantity": 1, "spend": 1.5}

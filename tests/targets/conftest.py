@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import socket
 import sqlite3
 import sys
 import time
@@ -150,7 +151,11 @@ def target(request: pytest.FixtureRequest, project: Path) -> Target:
     if request.param == "aws":
         request.getfixturevalue("machines")
         grounds.store(request.getfixturevalue("aws"))
-    found = targets.open_target(load(project, f"target: {request.param}\n"))
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    # Gates that a busy machine meets too.
+    served = f"deploy: {{port: {port}}}\ngates: {{p95_ms: 5000, throughput_rps: 1}}\n"
+    found = targets.open_target(load(project, f"target: {request.param}\n{served}"))
     if isinstance(found.jobs, AwsJobs):
         found.jobs._patience = Patience(look=0.05)
         found.jobs._session.__dict__["_boto"] = request.getfixturevalue("loaded")
@@ -158,11 +163,15 @@ def target(request: pytest.FixtureRequest, project: Path) -> Target:
 
 
 @pytest.fixture
-def reopen(target: Target, project: Path) -> Callable[[str], Target]:
-    """The same target and project, with another retail.yaml."""
+def reopen(target: Target, project: Path) -> Callable[[dict[str, str]], Target]:
+    """The same target with other settings: dotted key → text."""
 
-    def opened(text: str) -> Target:
-        return targets.open_target(load(project, f"target: {target.name}\n{text}"))
+    def opened(settings: dict[str, str]) -> Target:
+        path = project / "retail.yaml"
+        found = configuration.load(
+            path, targets=targets.settings(), algorithms=["xgboost"], overrides=settings, environ={}
+        )
+        return targets.open_target(found)
 
     return opened
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import socket
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,23 +17,13 @@ from retailops.progress import SILENT
 from retailops.retail.bundle import Bundle
 
 pytestmark = pytest.mark.slow
-Opened = Callable[..., Target]
 
 
-@pytest.fixture
-def opened(target: Target, reopen: Callable[[str], Target]) -> Iterator[Opened]:
-    """The target, with deploy.max_lines as it is wanted; removed at the end."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-
-    def made(max_lines: int = 500) -> Target:
-        gates = "gates: {p95_ms: 5000, throughput_rps: 1}"
-        found = reopen(f"deploy: {{port: {port}, max_lines: {max_lines}}}\n{gates}\n")
-        found.infra.apply(SILENT)
-        return found
-
-    yield made
-    made().removal.remove(SILENT)
+@pytest.fixture(autouse=True)
+def standing(target: Target) -> Iterator[None]:
+    target.infra.apply(SILENT)
+    yield
+    target.removal.remove(SILENT)
 
 
 @pytest.fixture
@@ -70,12 +59,9 @@ def test_where_nothing_is_deployed_nothing_is_live_and_there_is_no_way_back(targ
     for to in (None, 1):
         with pytest.raises(NotReady):
             target.serving.roll_back(to, SILENT)
-    assert target.infra.apply(SILENT), "and nothing was made that infra up would take for somebody else's"
-    target.removal.remove(SILENT)
 
 
-def test_a_version_goes_live_and_the_next_one_takes_its_place(opened: Opened, model: Any) -> None:
-    target = opened()
+def test_a_version_goes_live_and_the_next_one_takes_its_place(target: Target, model: Any) -> None:
     first = target.serving.roll_out(model(1), SILENT)
     assert (first.version, first.state, first.before, first.returned) == (1, "ready", (), False)
     assert first.detail["bundle_hash"] == model(1).run.bundle_hash
@@ -88,24 +74,25 @@ def test_a_version_goes_live_and_the_next_one_takes_its_place(opened: Opened, mo
         target.serving.roll_back(3, SILENT)
 
 
-def test_the_version_that_is_live_is_proved_again_and_kept(opened: Opened, model: Any) -> None:
-    first = opened().serving.roll_out(model(1), SILENT)
-    again = opened().serving.roll_out(model(1), SILENT)
+def test_the_version_that_is_live_is_proved_again_and_kept(target: Target, model: Any) -> None:
+    first = target.serving.roll_out(model(1), SILENT)
+    again = target.serving.roll_out(model(1), SILENT)
     assert (again.since, again.before) == (first.since, ())
 
 
-def test_rolled_back_it_serves_with_the_settings_of_then_until_the_next_deploy(opened: Opened, model: Any) -> None:
-    opened(400).serving.roll_out(model(1), SILENT)
-    opened(77).serving.roll_out(model(2), SILENT)
-    target = opened(77)
-    back = target.serving.roll_back(None, SILENT)
+def test_rolled_back_it_serves_with_the_settings_of_then_until_the_next_deploy(
+    target: Target, model: Any, reopen: Callable[[dict[str, str]], Target]
+) -> None:
+    reopen({"deploy.max_lines": "400"}).serving.roll_out(model(1), SILENT)
+    now = reopen({"deploy.max_lines": "77"})
+    now.serving.roll_out(model(2), SILENT)
+    back = now.serving.roll_back(None, SILENT)
     assert (back.version, back.returned, back.settings["deploy.max_lines"]) == (1, True, 400)
     assert answered_by(target, model(1)) == 1
-    assert opened(77).serving.roll_out(model(1), SILENT).settings["deploy.max_lines"] == 77
+    assert now.serving.roll_out(model(1), SILENT).settings["deploy.max_lines"] == 77
 
 
-def test_a_rollback_that_is_repeated_goes_neither_further_back_nor_forth(opened: Opened, model: Any) -> None:
-    target = opened()
+def test_a_rollback_that_is_repeated_goes_neither_further_back_nor_forth(target: Target, model: Any) -> None:
     for version in (1, 2, 3):
         target.serving.roll_out(model(version), SILENT)
     back = target.serving.roll_back(None, SILENT)
@@ -117,8 +104,7 @@ def test_a_rollback_that_is_repeated_goes_neither_further_back_nor_forth(opened:
     assert answered_by(target, model(1)) == 1
 
 
-def test_what_no_longer_loads_is_not_gone_back_to(opened: Opened, model: Any) -> None:
-    target = opened()
+def test_what_no_longer_loads_is_not_gone_back_to(target: Target, model: Any) -> None:
     target.serving.roll_out(model(1), SILENT)
     live = target.serving.roll_out(model(2), SILENT)
     onnx = model(1).run.bundle / "model.onnx"
@@ -129,8 +115,7 @@ def test_what_no_longer_loads_is_not_gone_back_to(opened: Opened, model: Any) ->
     assert after is not None and (after.version, after.since, after.state) == (2, live.since, "ready")
 
 
-def test_a_bundle_that_does_not_hold_changes_nothing(opened: Opened, model: Any) -> None:
-    target = opened()
+def test_a_bundle_that_does_not_hold_changes_nothing(target: Target, model: Any) -> None:
     target.serving.roll_out(model(1), SILENT)
     broken = model(2)
     onnx = broken.run.bundle / "model.onnx"

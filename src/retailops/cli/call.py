@@ -64,6 +64,17 @@ class Call:
             self._print("To be done:", kinds(changes))
             self.confirm(f"All of it costs about ${estimate.monthly_usd:,.2f} a month ({estimate.scenario}). Go on?")
 
+    def confirm_paid(self, changes: Sequence[Change]) -> None:
+        """Show what will be paid for from now on, and ask. What is free needs no question."""
+        from retailops.cli.views.layout import change_table
+
+        monthly = sum(change.monthly_usd for change in changes)
+        if self.flags.yes or not monthly:
+            return
+        self._needs_terminal()
+        self._print("To be done:", change_table(changes))
+        self.confirm(f"That costs about ${monthly:,.2f} a month, used or not. Go on?")
+
     def confirm(self, question: str) -> None:
         """Ask a question that is answered with y or n; --yes answers it."""
         if self.flags.yes:

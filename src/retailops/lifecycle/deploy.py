@@ -12,9 +12,14 @@ from retailops.lifecycle import features
 from retailops.lifecycle.approval import refusal
 from retailops.lifecycle.models import find
 from retailops.lifecycle.outcome import Outcome
-from retailops.ports import Endpoint, Manifest, Target
+from retailops.ports import Change, Endpoint, Manifest, Target
 from retailops.progress import Progress
 from retailops.retail.gates import Gate
+
+
+def planned(target: Target) -> list[Change]:
+    """What a deploy would start, or replace, that is paid for by the hour."""
+    return target.serving.changes()
 
 
 def deploy(target: Target, version: int | None, progress: Progress) -> Outcome:

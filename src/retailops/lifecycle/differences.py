@@ -32,17 +32,25 @@ def found(
     """Everything that isn't as a reader of registry, store and file would think."""
     if not endpoint.version:  # nobody could be asked: what is live isn't known, and so not how it differs
         return [Finding("endpoint", "failed", f"What is live can't be told: {endpoint.detail.get('why', '')}", "")]
+    if not endpoint.version:
+        return [_unknown(endpoint)]
     model = next((each for each in versions if each.version == endpoint.version), None)
     every = [
         _answers(endpoint),
         _bundle(endpoint, model),
         _rejected(endpoint, model, versions),
         _newer(endpoint, versions, config),
-        _features(endpoint, model, published),
+        _features(endpoint, model, versions, published),
         _settings(endpoint, config),
         _under_way(endpoint),
     ]
-    return [each for each in every if each is not None] + _pods(endpoint) + _changed_by_others(endpoint)
+    return [each for each in every if each is not None] + _pods(endpoint) + _cluster(endpoint, config)
+
+
+def _unknown(endpoint: Endpoint) -> Finding:
+    """What serves can't be told, or isn't ours."""
+    why = endpoint.detail.get("why") or "what serves there wasn't deployed by retailops"
+    return Finding("endpoint", "failed", f"Nothing is known of the endpoint: {why}", "retailops doctor")
 
 
 def _answers(endpoint: Endpoint) -> Finding | None:
@@ -93,12 +101,17 @@ def _newer(endpoint: Endpoint, versions: Sequence[ModelVersion], config: Config)
     return Finding("newer version", "warning", what, f"retailops deploy --version {newest.version}")
 
 
-def _features(endpoint: Endpoint, model: ModelVersion | None, published: Sequence[Publication]) -> Finding | None:
+def _features(
+    endpoint: Endpoint, model: ModelVersion | None, versions: Sequence[ModelVersion], published: Sequence[Publication]
+) -> Finding | None:
     live = next((each.version for each in published if each.group == PRODUCT.name), None)
     if model is None or live in (None, model.run.bundle_hash[:16]):
         return None
-    what = f"The product features in the store ({live}) aren't those of version {model.version}, which is live."
-    return Finding("features", "warning", what, f"retailops deploy --version {model.version}")
+    whose = next(
+        (f"version {each.version}" for each in versions if each.run.bundle_hash[:16] == live), f"bundle {live}"
+    )
+    what = f"The store has the product features of {whose}; live is version {model.version}."
+    return Finding("features", "warning", what, f"deploy that one, or retailops deploy --version {model.version}")
 
 
 def _settings(endpoint: Endpoint, config: Config) -> Finding | None:
@@ -132,10 +145,13 @@ def _pods(endpoint: Endpoint) -> list[Finding]:
     ]
 
 
-def _changed_by_others(endpoint: Endpoint) -> list[Finding]:
-    """An object of the cluster that isn't as retailops put it there, with all fields in which it isn't."""
+def _cluster(endpoint: Endpoint, config: Config) -> list[Finding]:
+    """Objects of the cluster that aren't as they would be deployed, each with all fields in which it isn't."""
+    told = bool(unlike_file(endpoint, config))  # other limits have another ConfigMap, which needn't be said again
     objects: dict[str, list[str]] = {}
     for each in endpoint.detail.get("drift") or ():
+        if told and (each["object"].startswith("ConfigMap ") or each["field"].endswith("configMapRef.name")):
+            continue
         who = f" by {each['by']}" if each["by"] else ""
         objects.setdefault(each["object"], []).append(f"{each['field']} {each['what']}{who}".strip())
     fix = f"retailops deploy --version {endpoint.version}"

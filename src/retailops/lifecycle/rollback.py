@@ -22,7 +22,8 @@ def rollback(target: Target, to: int | None, progress: Progress) -> Outcome:
     """
     live = target.serving.endpoint()
     came_from: dict[str, Any] = {"from": live.version if live else None}
-    if live and (refused := _refused(target, live, to)):
+    # Of one that can't be reached nothing is known, version 0 included: going back then says why.
+    if live and live.version and (refused := _refused(target, live, to)):
         return Outcome({**came_from, "to": None, "endpoint": None, "gates": []}, failed=refused)
     endpoint = target.serving.roll_back(to, progress)  # where nothing is live, it says so
     model = find(target, endpoint.version)

@@ -110,6 +110,9 @@ class Models(Protocol):
 
 
 class Serving(Protocol):
+    def changes(self) -> list[Change]:
+        """What `roll_out` would start, or replace, that is paid for by the hour, priced; empty when nothing is."""
+
     def roll_out(self, model: ModelVersion, progress: Progress) -> Endpoint:
         """Serve `model`: start it beside the old one, prove it (readiness, golden rows, P95), then swap.
 

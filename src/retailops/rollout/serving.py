@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
+from retailops import ports
 from retailops.config import Config
 from retailops.errors import NotReady, UsageError
 from retailops.ports import Endpoint, Images, Manifest, ModelVersion, Rendering
@@ -66,6 +67,10 @@ class KubernetesServing:
         with self._changing(f"deploy of version {model.version}", progress, objects) as change:
             told = change.go(wanted)
             return self._told(change.cluster, told)
+
+    def changes(self) -> list[ports.Change]:
+        """What pods run on is the cluster's, which stands already."""
+        return []
 
     def roll_back(self, to: int | None, progress: Progress) -> Endpoint:
         """Serve again what served before: image, bundle, limits and settings of its pods; see ports.Serving."""

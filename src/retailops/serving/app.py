@@ -56,6 +56,7 @@ def _add_health(app: FastAPI, live: Live) -> None:
     async def healthz() -> dict[str, str]:
         return {"status": "alive"}
 
+    @app.get("/ping", tags=["operation"], summary="The same as /readyz, where SageMaker asks", responses=_NOT_NOW)
     @app.get("/readyz", tags=["operation"], summary="New requests are welcome", responses=_NOT_NOW)
     async def readyz() -> JSONResponse:
         state = "draining" if live.draining else "ready" if live.ready else "starting"
@@ -70,7 +71,8 @@ def _add_health(app: FastAPI, live: Live) -> None:
 def _add_pages(app: FastAPI, live: Live) -> None:
     @app.get("/", tags=["model"], summary="Where to go")
     async def root() -> dict[str, Any]:
-        routes = ["/predict", "/predict/batch", "/model", "/docs", "/openapi.json", "/healthz", "/readyz", "/metrics"]
+        predicting = ["/predict", "/predict/batch", "/invocations"]
+        routes = [*predicting, "/model", "/docs", "/openapi.json", "/healthz", "/readyz", "/ping", "/metrics"]
         return {"name": "retailops", "model_version": live.predictor.version, "docs": "/docs", "routes": routes}
 
     @app.get("/model", tags=["model"], summary="The model card")
@@ -102,7 +104,25 @@ def _openapi(app: FastAPI, live: Live) -> dict[str, Any]:
     many = {"baskets": [example]} if example else None
     document["paths"]["/predict"] = {"post": _operation("Predict one basket", "Basket", "Prediction", example)}
     document["paths"]["/predict/batch"] = {"post": _operation("Predict many baskets", "Baskets", "Predictions", many)}
+    document["paths"]["/invocations"] = {"post": _invocations(example)}
     return document
+
+
+def _invocations(example: Any) -> dict[str, Any]:
+    """SageMaker's one address: either of the two, told apart by `baskets`, and a header in the place of the query."""
+    operation = _operation("Predict one basket or many, as SageMaker asks", "Basket", "Prediction", example)
+    explain = {
+        **operation["parameters"][0],
+        "name": "X-Amzn-SageMaker-Custom-Attributes",
+        "in": "header",
+        "description": "`explain=features` adds the numbers that the model saw.",
+        "schema": {"type": "string", "enum": ["explain=features"]},
+    }
+    bodies = (operation["requestBody"]["content"], "Basket"), (operation["responses"]["200"]["content"], "Prediction")
+    for content, name in bodies:
+        both = [{"$ref": f"#/components/schemas/{each}"} for each in (name, f"{name}s")]
+        content["application/json"]["schema"] = {"oneOf": both}
+    return {**operation, "parameters": [explain]}
 
 
 def _operation(summary: str, takes: str, gives: str, example: Any) -> dict[str, Any]:

@@ -26,6 +26,8 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 _DISCARD = 32  # times the size limit that is read and thrown away, so that a sender hears the 413
 _JSON = (b"content-type", b"application/json")
 _CLOSE = (b"connection", b"close")
+_INVOCATIONS = "/invocations"
+_ATTRIBUTES = b"x-amzn-sagemaker-custom-attributes"  # what SageMaker hands on of a caller's wishes; queries it doesn't
 _FAILED = Refused(500, "The server failed on this request.", "The server's log says why: retailops logs")
 
 
@@ -45,7 +47,7 @@ class Front:
         self._encode = msgspec.json.Encoder().encode
         self._reading: dict[asyncio.Task[Any], float] = {}
         self._overdue: set[asyncio.Task[Any]] = set()
-        self._routes = {"/predict": self._one, "/predict/batch": self._many}
+        self._routes = {"/predict": self._one, "/predict/batch": self._many, _INVOCATIONS: self._either}
         self._counts = {path: live.metrics.route(path) for path in self._routes}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -60,7 +62,7 @@ class Front:
         what = ""
         try:
             body = await self._body(scope, receive)
-            content, scored = await answer(body, scope["query_string"])
+            content, scored = await answer(body, _asked(scope))
             status = 200
         except Refused as refused:
             status, content, what, allow = refused.status, refused.body, refused.what, refused.allow
@@ -84,6 +86,10 @@ class Front:
         scored = await self._gathering.predict_many(self._decoder.baskets(body))
         one = explained if _wants_features(query) else _plain
         return self._encode(Predictions([one(each) for each in scored])), scored
+
+    async def _either(self, body: bytes, query: bytes) -> tuple[bytes, list[Scored]]:
+        """SageMaker has one address for all: a batch is known by its `baskets`."""
+        return await (self._many if self._decoder.is_batch(body) else self._one)(body, query)
 
     def _record(self, route: str, status: int, seconds: float, scored: list[Scored], what: str) -> None:
         live = self._live
@@ -181,6 +187,13 @@ class Front:
 
 def _plain(scored: Scored) -> Any:
     return scored.prediction
+
+
+def _asked(scope: Scope) -> bytes:
+    """What the caller wants besides the answer, like `explain=features`."""
+    if scope["path"] == _INVOCATIONS:
+        return cast(bytes, dict(scope["headers"]).get(_ATTRIBUTES, b""))
+    return cast(bytes, scope["query_string"])
 
 
 def _wants_features(query: bytes) -> bool:

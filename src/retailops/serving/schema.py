@@ -17,6 +17,12 @@ class Baskets(msgspec.Struct, forbid_unknown_fields=True):
     baskets: list[Basket]
 
 
+class _Shape(msgspec.Struct):
+    """Just enough of a body to tell a batch from a basket."""
+
+    baskets: msgspec.Raw | msgspec.UnsetType = msgspec.UNSET
+
+
 class Predictions(msgspec.Struct):
     """The answer to a batch, in its order."""
 
@@ -36,6 +42,11 @@ class Decoder:
         self._limits = limits
         self._one = msgspec.json.Decoder(Basket)
         self._many = msgspec.json.Decoder(Baskets)
+        self._shape = msgspec.json.Decoder(_Shape)
+
+    def is_batch(self, body: bytes) -> bool:
+        """Whether `baskets` is among the fields; what it holds isn't looked at."""
+        return _decoded(self._shape, body).baskets is not msgspec.UNSET
 
     def basket(self, body: bytes) -> Basket:
         basket: Basket = _decoded(self._one, body)

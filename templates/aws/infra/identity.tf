@@ -6,6 +6,7 @@ locals {
     cluster   = { service = "eks.amazonaws.com", guarded = false }
     nodes     = { service = "ec2.amazonaws.com", guarded = false }
     sagemaker = { service = "sagemaker.amazonaws.com", guarded = true }
+    endpoint  = { service = "sagemaker.amazonaws.com", guarded = true } # the API, with deploy.engine: sagemaker
     events    = { service = "events.amazonaws.com", guarded = true }
   }
 

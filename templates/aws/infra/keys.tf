@@ -11,7 +11,7 @@ locals {
         actions   = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncryptFrom", "kms:ReEncryptTo", "kms:GenerateDataKey", "kms:DescribeKey"]
         operator  = "ArnLike"
         condition = "kms:EncryptionContext:aws:logs:arn"
-        values    = [for name in ["${local.prefix}/*", "/aws/eks/${local.prefix}/*", "/aws-glue/*"] : "${local.log_arn}:${name}"]
+        values    = [for name in ["${local.prefix}/*", "/aws/eks/${local.prefix}/*", "/aws/sagemaker/Endpoints/${local.prefix}-api", "/aws-glue/*"] : "${local.log_arn}:${name}"]
       },
       {
         service   = "cloudtrail.amazonaws.com"

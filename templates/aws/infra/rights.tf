@@ -216,6 +216,30 @@ resource "aws_iam_role_policy" "sagemaker" {
   })
 }
 
+# The bundle is in the image and the network is shut: an endpoint's machines pull, write their log, and that is all.
+resource "aws_iam_role_policy" "endpoint" {
+  name = "serve"
+  role = aws_iam_role.service["endpoint"].id
+  policy = jsonencode({
+    Version = "2012-10-17"
+    Statement = [
+      local.pull_own_images,
+      local.login_to_registry,
+      local.encrypted_volumes,
+      {
+        Effect   = "Allow"
+        Action   = ["logs:CreateLogStream", "logs:DescribeLogStreams", "logs:PutLogEvents"]
+        Resource = "${local.log_arn}:/aws/sagemaker/Endpoints/${local.prefix}-api*"
+      },
+      { # whether an update is to be undone
+        Effect   = "Allow"
+        Action   = "cloudwatch:DescribeAlarms"
+        Resource = "arn:${local.partition}:cloudwatch:${var.region}:${local.account}:alarm:${local.prefix}-*"
+      },
+    ]
+  })
+}
+
 resource "aws_iam_role_policy" "events" {
   name = "start-etl"
   role = aws_iam_role.service["events"].id

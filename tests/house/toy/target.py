@@ -126,6 +126,9 @@ class ToyModels:
 
 
 class ToyServing:
+    def changes(self) -> list[Change]:
+        return []
+
     def rendering(self) -> Rendering:
         raise Unsupported("The target toy has no Kubernetes.", "aws has: set `target: aws`.")
 

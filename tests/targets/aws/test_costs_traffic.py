@@ -69,8 +69,22 @@ def test_the_advice_owns_up_to_a_choice_that_the_file_made(configured: Configure
 
 def test_a_sagemaker_endpoint_is_priced_beside_the_load_balancer(configured: Configured) -> None:
     advice = AwsCosts(configured(""), TODAY).advice()[1]
-    # 18.40 + .09 + 7.30 + .24; and 730 × .144
-    assert advice.monthly_usd == {"EKS": 26.03, "SageMaker endpoint": 105.12}
+    # 18.40 + .09 + 7.30 + .24; and 730 × .144, with four alarms
+    assert advice.monthly_usd == {"EKS": 26.03, "SageMaker endpoint": 105.52}
+
+
+def test_served_by_sagemaker_the_endpoint_stands_in_the_place_of_the_load_balancer(configured: Configured) -> None:
+    text = "deploy: {engine: sagemaker}\naws: {endpoint: {instances_min: 2, instances_max: 4}}\n"
+    always, working, parked = AwsCosts(configured(text), TODAY).estimates()
+    serving = {line.name: line.monthly_usd for line in always.lines if line.part == "serving"}
+    assert serving == {"SageMaker endpoint, 2 × ml.m5.large": 210.24, "Alarms of the endpoint": 0.4}  # 2 × 730 × .144
+    (machines,) = [line for line in always.lines if line.name.startswith("SageMaker")]
+    assert machines.detail == "$420.48 with all 4 that a high load may bring"
+    told = {line.name: line.quantity for line in working.lines}
+    assert told["SageMaker endpoint, 2 × ml.m5.large"] == 347.62, "parked it is deleted"  # 2 × 40 h a week
+    assert not [line for line in parked.lines if line.name.startswith("SageMaker")]
+    fixed = AwsCosts(configured("deploy: {engine: sagemaker}\naws: {endpoint: {instances_max: 1}}\n"), TODAY)
+    assert fixed.estimates()[0].lines[-3].monthly_usd == 0.2, "nothing scales, so two alarms"
 
 
 def test_a_region_without_prices_decides_only_what_needs_none(configured: Configured) -> None:

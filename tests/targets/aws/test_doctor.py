@@ -262,6 +262,15 @@ def test_a_quota_of_fewer_machines_than_train_together_is_a_warning(opened: Call
     assert "--desired-value 5" in found.fix
 
 
+def test_an_endpoint_needs_room_for_what_an_update_puts_beside_it(aws: Emulator, configured: Configured) -> None:
+    text = "deploy: {{engine: sagemaker}}\naws: {{endpoint: {{instances_max: {}}}}}\n"
+    (enough, few) = (
+        by_check(list(quotas.quotas(Session(configured(text.format(most))))))["quota: training"] for most in (2, 3)
+    )
+    assert enough.state == "ok" and "ml.m5.large for endpoint usage: 4" in enough.what
+    assert few.state == "warning" and "--desired-value 6" in few.fix
+
+
 def test_a_quota_that_is_used_up_fails_and_says_how_to_raise_it(aws: Emulator, session: Session) -> None:
     for number in range(4):
         aws.client("ec2").create_vpc(CidrBlock=f"10.{30 + number}.0.0/16")

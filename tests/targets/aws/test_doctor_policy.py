@@ -67,7 +67,7 @@ def test_every_action_is_an_operation_of_its_service() -> None:
         "iam": {"PassRole"},
         "kms": {"ReEncryptFrom", "ReEncryptTo"},
         "logs": {"CreateLogDelivery", "DeleteLogDelivery"},
-        "sagemaker": {"BatchGetRecord", "DeleteRecord", "PutRecord"},
+        "sagemaker": {"BatchGetRecord", "DeleteRecord", "InvokeEndpoint", "PutRecord"},
     }
     loader = botocore.session.get_session()
     unknown = []

@@ -104,7 +104,11 @@ def test_every_create_call_in_the_code_is_known_to_the_ledger() -> None:
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
     }
-    made = {name for name in calls if re.match(r"create_|run_instances|allocate_|put_metric_alarm|put_dashboard", name)}
+    made = {
+        name
+        for name in calls
+        if re.match(r"create_|run_instances|allocate_|register_|put_metric_alarm|put_dashboard", name)
+    }
     assert "create_bucket" in made
     within = {
         "create_tags",

@@ -31,6 +31,7 @@ def lines_allowed(place: Any) -> int:
 def test_without_a_deploy_there_is_no_way_back(place: Any) -> None:
     with pytest.raises(NotReady, match="Nothing is deployed"):
         place.serving().roll_back(None, QUIET)
+    assert not place.workspace.exists(), "nothing is made in a folder that isn't ours yet"
     place.serving().roll_out(place.model(1), QUIET)
     with pytest.raises(NotReady, match="Nothing served before version 1"):
         place.serving().roll_back(None, QUIET)

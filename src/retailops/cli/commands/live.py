@@ -40,6 +40,7 @@ def deploy(
 
     if render is not None:
         return Answer(deploy.render(call.target, version, render), views.rendered)
+    call.confirm_paid(deploy.planned(call.target))
     return Answer(deploy.deploy(call.target, version, call.progress), views.deployed, next="retailops status")
 
 
@@ -56,7 +57,11 @@ def rollback(
     from retailops.cli.views import live as views
     from retailops.lifecycle import rollback
 
-    return Answer(rollback.rollback(call.target, to, call.progress), views.rolled_back, next="retailops status")
+    outcome = rollback.rollback(call.target, to, call.progress)
+    left, now = outcome.result["from"], outcome.result["to"]
+    # What was left may go live again with the next `run`, unless somebody says no to it.
+    ahead = "retailops status" if left == now else f"retailops models reject {left}"
+    return Answer(outcome, views.rolled_back, next=ahead)
 
 
 def serve(

@@ -31,11 +31,13 @@ def register(app: typer.Typer) -> None:
 def run(call: Call, until: Until = "deploy") -> Answer:
     """Go the whole way: data, models, a live API. What is done already is skipped."""
     from retailops.cli.views import whole as views
-    from retailops.lifecycle import run
+    from retailops.lifecycle import deploy, run
     from retailops.ports import AS_IT_STANDS
 
     run.able(call.target, until)
     call.confirm_build(AS_IT_STANDS)
+    if until == run.LAST:
+        call.confirm_paid(deploy.planned(call.target))
     after = "retailops status" if until == run.LAST else "retailops run"
     return Answer(run.run(call.target, call.progress, until), views.summary, next=after)
 

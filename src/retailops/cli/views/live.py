@@ -65,7 +65,8 @@ def address(console: Console, endpoint: Result, request: Result | None = None) -
         place = "http://127.0.0.1:8080" if endpoint.get("reach") else endpoint["url"]
         body = shlex.quote(json.dumps(request, separators=(",", ":")))
         console.print("\ntry it:", style="dim")
-        console.print(f"curl -s {place}/predict -H 'content-type: application/json' -d {body}", soft_wrap=True)
+        ask = endpoint.get("ask") or f"curl -s {place}/predict -H 'content-type: application/json' -d"
+        console.print(f"{ask} {body}", soft_wrap=True)
 
 
 def served(console: Console, result: Result) -> None:
@@ -86,8 +87,8 @@ def rolled_back(console: Console, result: Result) -> None:
     console.print()
     reverted = result["reverted"]
     if result["repeated"]:
-        further = ", ".join(map(str, result["served_before"]))
-        console.print(f"  It was live already, so nothing changed.{f' Served before: {further}.' if further else ''}")
+        others = ", ".join(map(str, result["served_before"]))
+        console.print(f"  It was live already, so nothing changed.{f' Others: --to {others}' if others else ''}")
     else:
         config = [f"{key} {number(each['from'])} → {number(each['to'])}" for key, each in reverted["config"].items()]
         facts(

@@ -34,13 +34,17 @@ def _endpoint(console: Console, endpoint: Result, before: Sequence[Result]) -> N
         console,
         {
             "endpoint": verdict(endpoint["state"] == "ready", endpoint["state"], endpoint["state"]),
-            "version": endpoint["version"],
+            "version": endpoint["version"] or None,
             "url": endpoint["url"],
             "address": endpoint.get("address"),
             "reach": endpoint.get("reach"),
             "since": endpoint["since"],
             "before": ", ".join(f"version {each['version']}" for each in reversed(before[-5:])),
+            "instance": endpoint.get("instance"),
+            "instances": endpoint.get("instances"),
             "pods": _scaling(scaling) if scaling else None,
+            "machines": endpoint.get("machines"),
+            "why": endpoint.get("why"),
         },
     )
     if endpoint.get("pods"):

@@ -31,6 +31,7 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
     from retailops.targets.aws.cluster_jobs import ClusterJobs
     from retailops.targets.aws.costs import AwsCosts
     from retailops.targets.aws.doctor import AwsDoctor
+    from retailops.targets.aws.endpoint import SageMakerServing
     from retailops.targets.aws.features import AwsFeatures
     from retailops.targets.aws.images import AwsImages
     from retailops.targets.aws.infra import AwsInfra
@@ -62,7 +63,9 @@ def open(config: Config) -> Target:  # noqa: A001 - what targets.open_target cal
         features=AwsFeatures(session, mirror, config.etl.threads, config.etl.memory_mb),
         models=models,
         images=images,
-        serving=serving.serving(session, images, models),
+        serving=SageMakerServing(session, images, models)
+        if config.deploy.engine == "sagemaker"
+        else serving.serving(session, images, models),
         watch=cast(Watch, NotYet("monitoring")),
         infra=infra,
         removal=AwsRemoval(session, infra, elsewhere=serving.removal(session)),

@@ -7,13 +7,11 @@ from datetime import UTC, date, datetime
 from retailops.config import Config
 from retailops.ports import Advice, Estimate, Spend
 from retailops.targets.aws import traffic
-from retailops.targets.aws.bill import HOURS, Bill, Month, cents, months
+from retailops.targets.aws.bill import Bill, Month, months
 from retailops.targets.aws.prices import Prices, load
 from retailops.targets.aws.rent import rent
 from retailops.targets.aws.settings import Settings
-from retailops.targets.aws.usage import usage
-
-ENDPOINT_TYPE = "ml.m5.large"  # what a SageMaker endpoint would run on
+from retailops.targets.aws.usage import balancer, endpoint, usage
 
 
 class AwsCosts:
@@ -46,17 +44,23 @@ class AwsCosts:
 
     def _endpoint(self, prices: Prices) -> Advice:
         """What a SageMaker endpoint would cost in place of the load balancer and its way to the cluster."""
-        always = self._estimate(prices, months(self._config.cost.hours_per_week)[0])
-        serving = round(sum(line.monthly_usd for line in always.lines if line.part == "serving"), 2)
-        endpoint = cents(HOURS, prices.of(f"sagemaker.{ENDPOINT_TYPE}").usd)
+        always = months(self._config.cost.hours_per_week)[0]
+        served = {"EKS": balancer, "SageMaker endpoint": endpoint}
+        monthly = {}
+        for name, serve in served.items():
+            bill = Bill(prices)
+            serve(bill, self._settings, always)
+            monthly[name] = round(sum(line.monthly_usd for line in bill.lines), 2)
+        machines = self._settings.endpoint
         return Advice(
             subject="EKS or a SageMaker endpoint",
             choice="EKS",
             reason=(
-                f"The cluster's nodes stand anyway, so serving on them costs ${serving:,.2f} a month, most of it the "
-                f"load balancer's. An endpoint on one {ENDPOINT_TYPE} costs ${endpoint:,.2f}, idle or not."
+                f"The cluster's nodes stand anyway, so serving on them costs ${monthly['EKS']:,.2f} a month, most of "
+                f"it the load balancer's. An endpoint on {machines.instances_min} × {machines.instance} costs "
+                f"${monthly['SageMaker endpoint']:,.2f}, idle or not."
             ),
-            monthly_usd={"EKS": serving, "SageMaker endpoint": endpoint},
+            monthly_usd=monthly,
         )
 
 

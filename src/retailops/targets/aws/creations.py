@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 CREATIONS: dict[str, tuple[str, str, str]] = {
+    "application-autoscaling.RegisterScalableTarget": ("endpoint scaling", "ResourceId", "ResourceId"),
     "athena.CreateWorkGroup": ("Athena workgroup", "Name", "Name"),
     "cloudwatch.PutDashboard": ("dashboard", "DashboardName", "DashboardName"),
     "cloudwatch.PutMetricAlarm": ("alarm", "AlarmName", "AlarmName"),

@@ -123,8 +123,8 @@ _AMOUNT = (
         r"InvalidInstanceType|Ec2InstanceTypeDoesNotExist|instance types? (.*)?(do|does) not exist|"
         r"is not available in this region|requested configuration is currently not supported|"
         r"[Ii]nstanceType' failed to satisfy constraint|instance type .*is not supported",
-        "AWS has no machine of this type in this region: change aws.nodes.types, aws.jobs.instance or "
-        "aws.training.instance in retail.yaml.",
+        "AWS has no machine of this type in this region: change aws.nodes.types, aws.jobs.instance, "
+        "aws.training.instance or aws.endpoint.instance in retail.yaml.",
         cause="machine",
         error=ConfigError,
     ),
@@ -163,7 +163,7 @@ _STATE = (
     Rule(
         r"OperationAborted|ConcurrentModification|ConcurrentRunsExceeded|ResourceInUseException: .*(cannot|currently)|"
         r"EntityTemporarilyUnmodifiable|ResourcePropagationDelay|not in Active State|ConditionalRequestConflict|"
-        r"IncorrectState|(update|operation|rotation).* in progress",
+        r"IncorrectState|in-progress endpoint|(update|operation|rotation).* in progress",
         f"Another operation on the same thing isn't done yet: wait a minute, {_AGAIN}",
         cause="busy",
     ),
@@ -253,6 +253,32 @@ _WAY = (
 )
 
 RULES = (*_IDENTITY, *_WORK, *_RIGHTS, *_AMOUNT, *_STATE, *_WAY)
+
+# What SageMaker says of an endpoint that didn't come up, or was taken back; RULES come after them.
+HOSTING = (
+    Rule(
+        r"ping health check",
+        "The server in the image didn't become ready: its log says why, retailops logs has all of it.",
+        cause="not ready",
+    ),
+    Rule(
+        r"(?i)\balarms?\b",
+        "The new version failed or was slow while it was watched: compare gates.p95_ms and monitor.max_error_rate "
+        "with what CloudWatch shows of its configuration; then deploy another version.",
+        cause="alarm",
+    ),
+    Rule(
+        r"(?i)\bimage\b|\bECR\b|\brepository\b",
+        "The image can't be pulled: retailops image build makes it, and retailops infra up the role that pulls it.",
+        cause="image",
+    ),
+    Rule(
+        r"(?i)capacity",
+        "AWS has no machine of this type free at this moment: deploy again later, or set another "
+        "aws.endpoint.instance.",
+        cause="capacity",
+    ),
+)
 
 # What only the end of a job can mean; `{section}` is its part of retail.yaml. RULES come after them.
 JOBS = (

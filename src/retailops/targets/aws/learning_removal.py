@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from retailops.progress import Progress
+from retailops.targets.aws.endpoint_guards import Alarms, release
 from retailops.targets.aws.inventory.account import Account, unless_gone
 from retailops.targets.aws.inventory.kind import Found
 from retailops.targets.aws.inventory.learning import LEARNING
@@ -34,6 +35,8 @@ class Learning:
     def remove(self, progress: Progress) -> None:
         """Endpoints and what they are made of, running jobs, registered versions. None there is success."""
         progress.stage("Ending what SageMaker runs")
+        for name in release(self._account, [found.name for found in self.standing("SageMaker endpoint")]):
+            progress.note(f"endpoint scaling {name}")
         for kind, (operation, argument) in ENDINGS.items():
             for found in self.standing(kind):
                 progress.note(f"{kind} {found.name}")
@@ -41,6 +44,8 @@ class Learning:
                     with translated(f"Ending the {kind} {found.name}"), unless_gone():
                         getattr(self._account.client("sagemaker"), operation)(**{argument: found.id})
         until(self._is_quiet, self._seconds, self._look_s)
+        for name in Alarms(self._account.session).remove_all():
+            progress.note(f"alarm {name}")
 
     def standing(self, kind_name: str) -> Iterator[Found]:
         """Those of a kind that carry our tags; a name alone is no proof."""

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from retailops import files
-from retailops.errors import NotReady
 from retailops.ports import Job
 from retailops.retail import algorithms
 from retailops.targets.aws.images import for_jobs
-from retailops.targets.aws.inventory.account import unless_gone
+from retailops.targets.aws.keys import key_arn
 from retailops.targets.aws.mirror import Mirror
 from retailops.targets.aws.rights import partition
 from retailops.targets.aws.session import Session
@@ -268,11 +267,4 @@ class Orders:
 
     @cached_property
     def _key(self) -> str:
-        """The key of the data, by its ARN: volumes take no alias."""
-        alias = f"alias/{self._session.names.prefix}-data"
-        found: Mapping[str, Any] = {}
-        with unless_gone():
-            found = self._session.client("kms").describe_key(KeyId=alias)["KeyMetadata"]
-        if not found:
-            raise NotReady(f"There is no key {alias}: the infrastructure doesn't stand.", "Run: retailops infra up")
-        return str(found["Arn"])
+        return key_arn(self._session, "data")

@@ -292,6 +292,7 @@ TABLE: tuple[Row, ...] = (
         "endpoint/{prefix}*",
     ),
     Row("learning", "sagemaker: CreateEndpoint UpdateEndpoint", "endpoint-config/{prefix}*"),
+    Row("learning", "sagemaker: InvokeEndpoint", "endpoint/{prefix}*"),  # the golden rows of a deploy
     Row(  # park takes an endpoint's scaling away with it, wake gives it back
         "learning",
         "application-autoscaling: DeregisterScalableTarget PutScalingPolicy RegisterScalableTarget",

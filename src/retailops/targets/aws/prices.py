@@ -15,7 +15,7 @@ from retailops.errors import ConfigError
 _KEYS = {
     "ec2": "aws.nodes.types",
     "spot": "aws.nodes.types",
-    "sagemaker": "aws.jobs.instance or aws.training.instance",
+    "sagemaker": "aws.jobs.instance, aws.training.instance or aws.endpoint.instance",
     "sagemaker-spot": "aws.training.instance",
 }
 

@@ -69,7 +69,8 @@ def _training(session: Session) -> Finding:
     """Jobs aren't begun by `infra up`, so a quota of none is a warning."""
     training, other = session.settings.training.instance, session.settings.jobs.instance
     wanted = {f"{training} for {way}training job usage": session.settings.training.instances for way in ("", "spot ")}
-    names = [*wanted, f"{other} for processing job usage"]
+    wanted |= {f"{other} for processing job usage": 1, **_endpoint(session)}
+    names = [*wanted]
     found: dict[str, Mapping[str, Any]] = {}
     with translated("Asking for SageMaker's quotas"):
         pages = session.client("service-quotas").get_paginator("list_service_quotas")
@@ -78,15 +79,21 @@ def _training(session: Session) -> Finding:
             if len(found) == len(names):
                 break
     check = "quota: training"
-    few = [found[name] for name in names if name in found and found[name]["Value"] < wanted.get(name, 1)]
+    few = [found[name] for name in names if name in found and found[name]["Value"] < wanted[name]]
     if few:
-        fix = "\n".join(
-            _raise(session, "sagemaker", each["QuotaCode"], wanted.get(each["QuotaName"], 1)) for each in few
-        )
+        fix = "\n".join(_raise(session, "sagemaker", each["QuotaCode"], wanted[each["QuotaName"]]) for each in few)
         return Finding(check, "warning", ", ".join(f"{each['QuotaName']}: {each['Value']:g}" for each in few), fix)
     if not found:
         return Finding(check, "skipped", f"AWS tells no limit of {training} here")
     return Finding(check, "ok", ", ".join(f"{name}: {found[name]['Value']:g}" for name in names if name in found))
+
+
+def _endpoint(session: Session) -> dict[str, int]:
+    """An update stands beside what it replaces, so it takes twice the machines."""
+    machines = session.settings.endpoint
+    if session.config.deploy.engine != "sagemaker":
+        return {}
+    return {f"{machines.instance} for endpoint usage": 2 * machines.instances_max}
 
 
 def _raise(session: Session, service: str, code: str, value: float) -> str:

@@ -16,6 +16,7 @@ from retailops.rollout.removal import NamespaceRemoval
 from retailops.targets.aws import built, last_things, remnants, spared
 from retailops.targets.aws.balancers import Balancers, Patience
 from retailops.targets.aws.buckets import Buckets
+from retailops.targets.aws.endpoint_guards import scaled_id
 from retailops.targets.aws.infra import AwsInfra
 from retailops.targets.aws.inventory.account import Account
 from retailops.targets.aws.inventory.audit import audit
@@ -135,6 +136,8 @@ def _is_swept(account: Account, found: Found) -> bool:
         return account.has_cluster_tag(found.tags)
     if found.kind.name == "S3 bucket":
         return found.id in (*Buckets(account).names, account.names.state_bucket)
+    if found.kind.name == "endpoint scaling":
+        return found.id == scaled_id(account.names)
     if found.kind.name == "log group":
         return last_things.is_certain(account, {account.prefix}, found.id, found.tags)
     if found.kind.swept:

@@ -79,6 +79,35 @@ class Training(Section):
         return self
 
 
+class Endpoint(Section):
+    """A SageMaker endpoint, which serves with deploy.engine: sagemaker."""
+
+    instance: str = Field("ml.m5.large", pattern=_INSTANCE, description="Instance type of the endpoint.")
+    instances_min: int = Field(1, ge=1, le=100, description="Instances that always run, paid by the hour.")
+    instances_max: int = Field(2, ge=1, le=100, description="Instances at most, when the load asks for them.")
+    invocations_per_minute: int = Field(
+        6000, ge=1, le=10_000_000, description="Requests a minute that one instance is meant for; more bring another."
+    )
+    shift: Literal["all-at-once", "canary", "linear"] = Field(
+        "all-at-once",
+        description="How traffic goes over to the new version's instances: at once, after a tenth of it, or in four "
+        "steps. The last two need two instances.",
+    )
+    bake_s: int = Field(
+        300, ge=0, le=3600, description="Seconds that a step is watched; if the new version is worse, it is undone."
+    )
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.instances_max < self.instances_min:
+            raise ValueError("instances_max is at least instances_min")
+        if self.instances_max > self.instances_min and self.instance.startswith("ml.t"):
+            raise ValueError("SageMaker doesn't scale burstable machines (ml.t…): set instances_max to instances_min")
+        if self.shift != "all-at-once" and self.instances_min < 2:
+            raise ValueError(f"shift: {self.shift} needs instances_min of 2: a part of one instance can't be had")
+        return self
+
+
 class Ingress(Section):
     public: bool = Field(False, description="Reachable from the internet; needs a certificate.")
     certificate_arn: str = Field(
@@ -140,6 +169,7 @@ class Settings(Section):
     kubernetes: str = Field("1.35", pattern=r"^1\.\d\d$", description="Kubernetes version, in EKS standard support.")
     nodes: Nodes = Field(_DEFAULTS, description="The cluster's nodes.")
     ingress: Ingress = Field(_DEFAULTS, description="The load balancer before the API.")
+    endpoint: Endpoint = Field(_DEFAULTS, description="The machines of the API with deploy.engine: sagemaker.")
     registry_arn: str = Field(
         "",
         pattern=r"^(arn:aws[a-z-]*:sagemaker:[a-z0-9-]+:\d{12}:model-package-group/[A-Za-z0-9-]+)?$",

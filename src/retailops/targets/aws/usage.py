@@ -6,7 +6,7 @@ Parked, nobody works: the lake stays, and the audit trail goes on being written.
 from __future__ import annotations
 
 from retailops.config import Config
-from retailops.targets.aws.bill import Bill, Month
+from retailops.targets.aws.bill import Bill, Month, cents
 from retailops.targets.aws.settings import Settings
 
 # Measured on the synthetic rows, 391,000 of them: GB a million rows.
@@ -24,6 +24,8 @@ DPUS = {"G.1X": 1, "G.2X": 2, "G.4X": 4, "G.8X": 8}
 # Billed alike.
 TRAINING_MINUTES, TRAINING_MINUTES_A_MILLION = 4.0, 0.5
 
+ENDPOINT_ALARMS = 2  # failed and slow
+SCALING_ALARMS = 2  # too many requests for a machine, too few
 REQUESTS_A_LCU_HOUR = 90_000  # 25 new connections a second; a connection that is kept costs less
 ANSWER_KB = 2  # with headers
 TRAIL_WRITES = 8.76  # thousand a month: the audit trail, every five minutes
@@ -36,7 +38,8 @@ def usage(bill: Bill, config: Config, month: Month) -> None:
     settings: Settings = config.settings("aws")
     _data(bill, config, month)
     _training(bill, config, month)
-    _serving(bill, settings, month)
+    serve = endpoint if config.deploy.engine == "sagemaker" else balancer
+    serve(bill, settings, month)
     gb = settings.usage.log_gb * month.used
     bill.add("logs", "Logs taken in", "logs.ingested", gb)
     bill.add("logs", f"Logs kept {settings.log_days} days", "logs.stored", gb * settings.log_days / DAYS)
@@ -88,7 +91,21 @@ def _training(bill: Bill, config: Config, month: Month) -> None:
     bill.add("training", f"Training {way}, {machine.instance}", f"{item}.{machine.instance}", hours, detail)
 
 
-def _serving(bill: Bill, settings: Settings, month: Month) -> None:
+def endpoint(bill: Bill, settings: Settings, month: Month) -> None:
+    """A SageMaker endpoint: its machines by the hour, whoever asks. Parked it is deleted; its alarms stay."""
+    machines = settings.endpoint
+    item, hours = f"sagemaker.{machines.instance}", month.awake_hours
+    name = f"SageMaker endpoint, {machines.instances_min} × {machines.instance}"
+    most = cents(machines.instances_max * hours, bill.prices.of(item).usd)
+    grown = machines.instances_max > machines.instances_min
+    detail = f"${most:,.2f} with all {machines.instances_max} that a high load may bring" if grown else ""
+    bill.add("serving", name, item, machines.instances_min * hours, detail)
+    alarms = ENDPOINT_ALARMS + (SCALING_ALARMS if grown else 0)
+    bill.add("serving", "Alarms of the endpoint", "cloudwatch.alarm", alarms)
+
+
+def balancer(bill: Bill, settings: Settings, month: Month) -> None:
+    """The load balancer before the pods; what they run on are the cluster's nodes."""
     requests = settings.usage.requests_million * month.used
     bill.add("serving", "Load balancer", "alb.hour", month.awake_hours)
     bill.add("serving", "Load balancer, by load", "alb.lcu", requests * 1e6 / REQUESTS_A_LCU_HOUR)

@@ -42,6 +42,10 @@ class LocalServing:
         self._gates = gates
         self._monitor = monitor
 
+    def changes(self) -> list[Change]:
+        """A process of this machine costs nothing."""
+        return []
+
     def rendering(self) -> Rendering:
         raise Unsupported(
             "The target local serves without Kubernetes, so there are no manifests.",
@@ -50,6 +54,11 @@ class LocalServing:
 
     def roll_out(self, model: ModelVersion, progress: Progress) -> Endpoint:
         """Serve `model`; see ports.Serving. TargetFailed, GateFailed or NotReady leave the old version serving."""
+        if self._deploy.engine == "sagemaker":
+            raise Unsupported(
+                "The target local has no SageMaker, and deploy.engine is sagemaker.",
+                "Set deploy.engine: auto in retail.yaml, or add --target aws to the command.",
+            )
         with self._alone(f"deploy of version {model.version}"):
             progress.stage(f"checking the bundle of version {model.version}")
             wanted = Wanted.of(model, self._deploy, self._monitor)

@@ -175,6 +175,7 @@ WATCH = (
         arn=r":cloudwatch:.*:alarm:(.+)$",
         price=flat("cloudwatch.alarm"),
         remove="cloudwatch delete-alarms --alarm-names",
+        swept=True,  # an endpoint's; the others are Terraform's
     ),
     Kind(
         "dashboard",

@@ -113,6 +113,27 @@ def _running(name: str, thing: str, camel: str, listed: str, resources: str) -> 
 
 
 LEARNING = (
+    Kind(
+        "endpoint scaling",
+        look(
+            "application-autoscaling",
+            "describe_scalable_targets",
+            "ScalableTargets[0].{detail: join(' to ', [to_string(MinCapacity), to_string(MaxCapacity)])}",
+            ServiceNamespace="sagemaker",
+            ResourceIds=["{id}"],
+        ),
+        names(
+            "application-autoscaling",
+            "describe_scalable_targets",
+            "ScalableTargets[].ResourceId",
+            ServiceNamespace="sagemaker",
+        ),
+        services=("application-autoscaling",),
+        terraform="aws_appautoscaling_target",
+        remove="application-autoscaling deregister-scalable-target --service-namespace sagemaker "
+        "--scalable-dimension sagemaker:variant:DesiredInstanceCount --resource-id",
+        swept=True,
+    ),
     _thing(
         "SageMaker endpoint",
         "endpoint",
