@@ -162,7 +162,7 @@ run "as_it_comes" {
   }
 
   assert {
-    condition     = toset(keys(output.role_arns)) == toset(["cluster", "nodes", "sagemaker", "events", "api", "etl", "load_balancer_controller", "autoscaler", "cni"])
+    condition     = toset(keys(output.role_arns)) == toset(["cluster", "nodes", "sagemaker", "endpoint", "events", "api", "etl", "load_balancer_controller", "autoscaler", "cni"])
     error_message = "A role for each part, and no other."
   }
 
