@@ -192,7 +192,7 @@ def _equal(statement: Statement) -> dict[str, str]:
 @pytest.mark.slow
 def test_roles_fit_into_iam(resources: list[dict[str, Any]]) -> None:
     policies = [each for each in resources if each["type"] == "aws_iam_role_policy"]
-    assert len(policies) == 6
+    assert len(policies) == 7
     longest = max(len(re.sub(r"\s", "", each["values"]["policy"])) for each in policies)
     assert longest < ROLE_POLICY_LIMIT
     attached = [each for each in resources if each["type"] == "aws_iam_role_policy_attachment"]
