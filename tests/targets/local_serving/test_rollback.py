@@ -254,8 +254,9 @@ def test_a_rollback_during_a_deploy_is_told_who_is_first(place: Any) -> None:
             place.serving().roll_back(None, QUIET)
         told.append(caught.value.what)
 
-    place.serving().roll_out(place.model(1), place.at("proving", second))
-    assert "deploy of version 1" in told[0]
+    place.serving().roll_out(place.model(1), QUIET)
+    place.serving().roll_out(place.model(2), place.at("proving", second))
+    assert "deploy of version 2" in told[0]
 
 
 @pytest.mark.slow
