@@ -34,3 +34,8 @@ def quiet_terraform() -> None:
 def docker_folder() -> Path:
     """Where the docker command keeps its contexts and credentials: its own variable, which is no setting of ours."""
     return Path(os.environ.get("DOCKER_CONFIG") or Path.home() / ".docker")
+
+
+def kubeconfig() -> str | None:
+    """What kubectl's own variable says at this moment; its library would keep what it was at the import."""
+    return os.environ.get("KUBECONFIG") or None

@@ -12,10 +12,13 @@ from pathlib import Path
 
 import psutil
 import pytest
+import yaml
 
+from clusters import Cluster
 from retailops.config import Config
 from retailops.ports import Finding
 from retailops.progress import Silent
+from retailops.targets.local import cluster_doctor
 from retailops.targets.local.doctor import LocalDoctor, available_mb
 from retailops.targets.local.workspace import Workspace
 
@@ -24,18 +27,27 @@ Examine = Callable[[str], dict[str, Finding]]
 
 
 @pytest.fixture
-def examine(project: Path) -> Examine:
-    """Findings by check, of a retail.yaml that holds this; loading every library is left to tests of its own."""
+def doctor(project: Path) -> Callable[[str], LocalDoctor]:
+    """The doctor of a retail.yaml that holds this."""
     from retailops import config as configuration
     from retailops import targets
 
-    def look(text: str = "") -> dict[str, Finding]:
+    def call(text: str = "") -> LocalDoctor:
         path = project / "retail.yaml"
         path.write_text(f"version: 1\n{text}")
         config: Config = configuration.load(path, targets=targets.settings(), algorithms=["xgboost"], environ={})
         workspace = Workspace(config.settings("local").workspace.resolve(), config.project.name, config.folder)
-        findings = LocalDoctor(workspace, config).findings(Silent())
-        return {each.check: each for each in islice(findings, CHEAP)}
+        return LocalDoctor(workspace, config)
+
+    return call
+
+
+@pytest.fixture
+def examine(doctor: Callable[[str], LocalDoctor]) -> Examine:
+    """Findings by check; loading every library is left to tests of its own."""
+
+    def look(text: str = "") -> dict[str, Finding]:
+        return {each.check: each for each in islice(doctor(text).findings(Silent()), CHEAP)}
 
     return look
 
@@ -53,6 +65,29 @@ def test_a_machine_that_has_everything_passes(examine: Examine, free_port: int) 
     assert {each.state for each in found.values()} <= {"ok", "warning"}
     assert found["port"].what == f"{free_port} on 127.0.0.1 is free"
     assert not any(each.fix for each in found.values() if each.state == "ok")
+
+
+def test_a_cluster_is_asked_for_only_where_something_runs_on_it(doctor: Callable[[str], LocalDoctor]) -> None:
+    assert not [*cluster_findings(doctor(""))]
+    found = cluster_findings(doctor("deploy: {engine: kubernetes}"))
+    assert found["registry"].state == "failed" and "deploy.kubernetes.registry" in found["registry"].fix
+    assert found["cluster"].state == "failed" and "deploy.kubernetes.context" in found["cluster"].fix
+
+
+def test_a_context_that_is_not_there_fails(
+    doctor: Callable[[str], LocalDoctor], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    image = f"registry.example.org/api@sha256:{'0' * 64}"
+    found = cluster_findings(doctor(f"deploy: {{engine: kubernetes, kubernetes: {{context: kind, image: '{image}'}}}}"))
+    assert found["registry"].state == "ok"
+    assert found["cluster"].state == "failed" and "'kind'" in found["cluster"].what
+    carried = cluster_findings(doctor(f"etl: {{engine: kubernetes}}\ndeploy: {{kubernetes: {{image: '{image}'}}}}"))
+    assert carried["registry"].state == "failed", "the image of the API isn't the one that jobs run in"
+
+
+def cluster_findings(doctor: LocalDoctor) -> dict[str, Finding]:
+    return {each.check: each for each in cluster_doctor.findings(doctor._config)}
 
 
 def test_input_that_is_not_there_fails(examine: Examine) -> None:
@@ -147,3 +182,50 @@ def look_at(site: Path, wanted: list[str], extra: str = "") -> list[str]:
         check=True,
     )
     return done.stdout.splitlines()
+
+
+@pytest.mark.slow
+def test_each_right_that_a_cluster_refuses_is_named(
+    cluster: Cluster, doctor: Callable[[str], LocalDoctor], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    config = f"""
+project: {{name: doctored}}
+deploy: {{engine: kubernetes, kubernetes: {{context: {cluster.context}, registry: 'localhost:5000/shop'}}}}
+"""
+    with cluster.namespace("doctored-dev") as space:
+        owned = {"app.kubernetes.io/managed-by": "retailops", "app.kubernetes.io/part-of": space}
+        cluster.apply({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": space, "labels": owned}})
+        assert cluster_findings(doctor(config))["cluster"].state == "ok", "an administrator may do all of it"
+        monkeypatch.setenv("KUBECONFIG", str(_as_somebody(cluster, space, tmp_path)))
+        found = cluster_findings(doctor(config))["cluster"]
+    assert found.state == "failed" and "patch deployments is refused" in found.what
+    assert "create pods/proxy is refused" in found.what and "list replicasets" not in found.what
+
+
+def _as_somebody(cluster: Cluster, space: str, folder: Path) -> Path:
+    """A kubeconfig of an account that may look at this namespace and change nothing."""
+    rules = [{"apiGroups": ["", "apps"], "resources": ["namespaces", "replicasets"], "verbs": ["get", "list"]}]
+    rbac = "rbac.authorization.k8s.io"
+    metadata = {"name": "somebody", "namespace": space}
+    cluster.apply(
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata},
+        {"apiVersion": f"{rbac}/v1", "kind": "Role", "metadata": metadata, "rules": rules},
+        {
+            "apiVersion": f"{rbac}/v1",
+            "kind": "RoleBinding",
+            "metadata": metadata,
+            "roleRef": {"apiGroup": rbac, "kind": "Role", "name": "somebody"},
+            "subjects": [{"kind": "ServiceAccount", **metadata}],
+        },
+    )
+    token = cluster.ask("POST", f"/api/v1/namespaces/{space}/serviceaccounts/somebody/token", _TOKEN)
+    assert token.fine, token
+    config = yaml.safe_load(Path(cluster.kubeconfig).read_text())
+    user = next(each["context"]["user"] for each in config["contexts"] if each["name"] == cluster.context)
+    config["users"] = [{"name": user, "user": {"token": token.body["status"]["token"]}}]
+    path = folder / "somebody.yaml"
+    path.write_text(yaml.safe_dump(config))
+    return path
+
+
+_TOKEN = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"expirationSeconds": 600}}

@@ -16,7 +16,7 @@ from retailops.config import Config
 from retailops.errors import RetailOpsError
 from retailops.ports import Finding
 from retailops.progress import Progress
-from retailops.targets.local import processes
+from retailops.targets.local import cluster_doctor, processes
 from retailops.targets.local.endpoint import Record
 from retailops.targets.local.workspace import Workspace
 from retailops.tools import libraries, programs
@@ -31,7 +31,7 @@ _CGROUP = Path("/sys/fs/cgroup")  # where a container's limits stand
 
 
 class LocalDoctor:
-    """Python, input, workspace, disk, memory, port, libraries."""
+    """Python, input, workspace, disk, memory, port, a cluster where one is wanted, libraries."""
 
     def __init__(self, workspace: Workspace, config: Config) -> None:
         self._workspace = workspace
@@ -46,6 +46,7 @@ class LocalDoctor:
         yield self._disk()
         yield self._memory()
         yield self._port()
+        yield from cluster_doctor.findings(self._config)
         progress.stage("loading the libraries")
         yield self._libraries()
         docker = programs.version("docker", "--version")

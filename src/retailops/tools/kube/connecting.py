@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from retailops import environment
 from retailops.errors import ConfigError, NotReady
 from retailops.tools.kube.cluster import Cluster
 from retailops.tools.kube.wire import Wire
@@ -50,7 +51,12 @@ def connect_context(context: str, kubeconfig: str | None = None) -> Iterator[Clu
     configuration = client.Configuration()
     load: Any = config.load_kube_config
     try:
-        load(kubeconfig, context=context, client_configuration=configuration, persist_config=False)
+        load(
+            kubeconfig or environment.kubeconfig(),
+            context=context,
+            client_configuration=configuration,
+            persist_config=False,
+        )
     except (ConfigException, OSError) as problem:
         raise ConfigError(
             f"deploy.kubernetes.context: the context {context!r} can't be used: {problem}",
