@@ -61,7 +61,7 @@ demo-down: $(VENV)/.base
 
 # A process a core, each with whole files (tests/shares.py). In one: make test ARGS="-n 0".
 test: $(VENV)/.dev
-	@$(PY) -m pytest -q -n logical --maxprocesses 4 --dist loadgroup $(ARGS)
+	@$(PY) -m pytest -q -n logical --maxprocesses 4 --dist loadfile $(ARGS)
 
 check: $(VENV)/.dev
 	@$(PY) -m ruff check

@@ -16,7 +16,6 @@ from retailops.progress import Silent
 from retailops.retail.dataset import Dataset
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks at marks
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     if hasattr(config, "workerinput"):
         items[:] = shares.arranged(items)
@@ -24,7 +23,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    return shares.scheduler(config, log) if config.getoption("dist") == "loadgroup" else None
+    return shares.scheduler(config, log) if config.getoption("dist") == "loadfile" else None
 
 
 @pytest.fixture

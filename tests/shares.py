@@ -6,13 +6,26 @@ a cluster or with an engine are one share: they use the same few ports and cores
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 CLUSTER = "cluster"
-SHARED = {"cluster", "docker", "registry"}  # fixtures
+SHARED = ("cluster", "docker", "registry")  # fixtures of tests/conftest.py; whatever uses one of them is named here:
+ON_CLUSTER = (
+    "aws/test_autoscaling.py",
+    "aws/test_cluster_jobs_carried.py",
+    "aws/test_images.py",
+    "aws/test_manifests_asked.py",
+    "batch/test_on_a_cluster.py",
+    "images/test_containers.py",
+    "rollout/test_life.py",
+    "rollout/test_safety.py",
+    "rollout/test_seven_cases.py",
+    "targets/test_local_doctor.py",
+)
 FIRST = "aws/test_stack.py"
 # The next ones in about the order of their time; all others take less than half a minute.
 LONG = (
@@ -34,29 +47,37 @@ LONG = (
 
 
 def arranged(items: list[pytest.Item]) -> list[pytest.Item]:
-    """In the order in which processes take them; those of a cluster are marked as one share."""
+    """In the order in which processes take them. UsageError for a test on a cluster whose file isn't named."""
     for each in items:
-        if _on_cluster(each):
-            each.add_marker(pytest.mark.xdist_group(CLUSTER))
+        if _uses_cluster(each) and _name(each.path) not in ON_CLUSTER:
+            raise pytest.UsageError(f"{each.nodeid} needs a cluster or an engine: name its file in tests/shares.py.")
     return sorted(items, key=_rank)
 
 
 def _rank(item: pytest.Item) -> int:
-    name = "/".join(item.path.parts[-2:])
-    if name == FIRST or _on_cluster(item):
+    name = _name(item.path)
+    if name == FIRST or name in ON_CLUSTER:
         return 0 if name == FIRST else 1
     return 2 + (LONG.index(name) if name in LONG else len(LONG))
 
 
-def _on_cluster(item: pytest.Item) -> bool:
-    return not SHARED.isdisjoint(getattr(item, "fixturenames", ()))
+def _name(path: Path) -> str:
+    return "/".join(path.parts[-2:])
+
+
+def _uses_cluster(item: pytest.Item) -> bool:
+    """Other fixtures may have these names too."""
+    known = item._fixtureinfo.name2fixturedefs if isinstance(item, pytest.Function) else {}
+    used = [known[name][-1].func.__code__.co_filename for name in SHARED if name in known]
+    return any(Path(each).parent == Path(__file__).parent for each in used)
 
 
 class ByFile(LoadScopeScheduling):
     """xdist puts @GROUP behind the name of what is marked; everything else goes by its file."""
 
     def _split_scope(self, nodeid: str) -> str:
-        return CLUSTER if nodeid.endswith(f"@{CLUSTER}") else nodeid.partition("::")[0]
+        file = nodeid.partition("::")[0]
+        return CLUSTER if _name(Path(file)) in ON_CLUSTER else file
 
 
 def scheduler(config: pytest.Config, log: Any) -> ByFile:

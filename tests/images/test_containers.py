@@ -52,8 +52,11 @@ def images(docker: Docker, registry: str, tmp_path_factory: pytest.TempPathFacto
     made = targets.open_target(config).images
     assert isinstance(made, RegistryImages)
     yield made
-    for name in docker.run("images", "--quiet", repository).split():
-        docker.run("rmi", "--force", name)
+    # By their names, since other images may stand on what is behind them.
+    for shape in ("{{.Repository}}:{{.Tag}}", "{{.Repository}}@{{.Digest}}"):
+        for name in docker.run("images", "--digests", "--format", shape, repository).split():
+            if "<none>" not in name:
+                docker.run("rmi", name)
 
 
 @contextmanager

@@ -62,7 +62,7 @@ def test_load_makes_five_pods_of_two_and_its_end_two_again_without_a_failed_requ
     config = configured(project + written(context=cluster.context, image=serving_image.reference, **size))
     with cluster.namespace("retail-scaling-dev") as namespace:
         cluster.apply(*map(scaled, objects_of(rendered(config))))
-        until(lambda: serving(cluster, namespace) == 2, 120, "two pods")
+        until(lambda: serving(cluster, namespace) == 2, 300, "two pods")
         address = cluster.address(namespace, "api", 80)
         heavy = [batch(serving_image.bundle, 50)]
         until(lambda: answers(address, heavy), 60, "the first answer")

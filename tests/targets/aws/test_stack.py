@@ -21,7 +21,8 @@ from typing import Any
 import pytest
 from moto.kms.models import kms_backends
 
-from emulator import Emulator, Executor
+import retailops
+from emulator import Emulator, Executor, grounds
 from emulator.recording import recorded
 from emulator.server import Request, Response
 from retailops import config as configuration
@@ -296,6 +297,7 @@ def test_the_life_up_to_a_version_is_the_one_of_a_laptop(stack: Stack, synthetic
         f"project: {{owner: data-team}}\ndata: {{input: {synthetic_csvs}}}\n"
         "train: {algorithms: [decision_tree, xgboost]}\naws: {alarm_email: team@example.com}\n"
     )
+    grounds.push(stack.aws, f"worker-{retailops.__version__}-{'0' * 12}")  # what `image build --worker` would push
     with Executor(stack.aws, tmp_path / "machines") as machines:
         there = stack.run("run", "--until", "register", "--yes", folder=tmp_path)["result"]
         assert len(machines.runs) == 3, "ETL, features, training"
