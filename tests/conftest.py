@@ -17,6 +17,11 @@ from retailops.retail.dataset import Dataset
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not os.environ.get("RETAILOPS_TEST_THOROUGH"):
+        skipped = pytest.mark.skip(reason="thorough: RETAILOPS_TEST_THOROUGH=1 runs it")
+        for each in items:
+            if each.get_closest_marker("thorough"):
+                each.add_marker(skipped)
     if hasattr(config, "workerinput"):
         items[:] = shares.arranged(items)
 

@@ -162,6 +162,7 @@ def test_the_same_contents_twice_are_built_and_pushed_once(
     assert images.find(version(99)) is None
 
 
+@pytest.mark.thorough
 def test_two_builds_from_nothing_give_the_same_layers(
     docker: Docker, images: RegistryImages, version: Version, tmp_path: Path
 ) -> None:
@@ -181,6 +182,7 @@ def test_two_builds_from_nothing_give_the_same_layers(
     assert layers[0] == layers[1]
 
 
+@pytest.mark.thorough
 def test_the_worker_does_an_etl_as_kubernetes_and_as_sagemaker_run_it(
     docker: Docker, images: RegistryImages, synthetic_csvs: Path, tmp_path: Path
 ) -> None:

@@ -73,6 +73,7 @@ def test_one_feature_that_is_computed_differently_stops_the_deploy_before_traffi
     untouched(live, deploy)
 
 
+@pytest.mark.thorough
 def test_another_version_s_image_is_no_version_two(live: Shop) -> None:
     def deploy() -> None:
         with pytest.raises(TargetFailed, match="isn't what was trained"):
@@ -129,6 +130,7 @@ def test_two_at_once_the_second_is_told_who_is_at_it(live: Shop) -> None:
     live.serving(1).roll_out(live.models[1], Silent())
 
 
+@pytest.mark.thorough
 def test_a_lock_whose_holder_shows_no_life_is_taken_over(live: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lock, "LEASE_S", 2.0)
     lease = {
@@ -144,7 +146,10 @@ def test_a_lock_whose_holder_shows_no_life_is_taken_over(live: Shop, monkeypatch
     assert not live.cluster.read(f"/apis/coordination.k8s.io/v1/namespaces/{live.namespace}/leases/{lock.NAME}")
 
 
-@pytest.mark.parametrize("stage", ["proving version 2", "proving every pod of version 2"])
+@pytest.mark.parametrize(
+    "stage",
+    [pytest.param("proving version 2", marks=pytest.mark.thorough), "proving every pod of version 2"],
+)
 def test_a_deploy_that_was_killed_is_run_again(live: Shop, stage: str, tmp_path: Path) -> None:
     order = {
         "kubeconfig": live.cluster.kubeconfig,
@@ -166,7 +171,10 @@ def test_a_deploy_that_was_killed_is_run_again(live: Shop, stage: str, tmp_path:
     assert live.serving(1).roll_back(None, Silent()).version == 1
 
 
-@pytest.mark.parametrize("stage", ["proving version 2", "proving every pod of version 2"])
+@pytest.mark.parametrize(
+    "stage",
+    [pytest.param("proving version 2", marks=pytest.mark.thorough), "proving every pod of version 2"],
+)
 def test_ctrl_c_in_the_middle_leaves_the_old_version_and_says_so(live: Shop, stage: str) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
@@ -177,12 +185,14 @@ def test_ctrl_c_in_the_middle_leaves_the_old_version_and_says_so(live: Shop, sta
     assert found and found.version == 1 and live.cluster.ready(live.namespace, "api")
 
 
+@pytest.mark.thorough
 def test_a_version_that_left_the_registry_doesn_t_come_back(live: Shop) -> None:
     forgetful = Shop(live.cluster, live.namespace, live.folder, live.images, {1: live.models[1]})
     with pytest.raises(NotReady, match="registry doesn't have any more"):
         forgetful.serving(1).roll_back(2, Silent())
 
 
+@pytest.mark.thorough
 def test_config_maps_that_nothing_names_any_more_are_pruned(live: Shop) -> None:
     def forgetful(deployment: dict[str, Any]) -> None:
         deployment["spec"]["revisionHistoryLimit"] = 0
@@ -234,6 +244,7 @@ def test_a_version_that_answers_oddly_under_traffic_is_taken_back(live: Shop) ->
     assert not load.failed, load.failures[:5]
 
 
+@pytest.mark.thorough
 def test_logs_come_from_every_pod(live: Shop, logs: None) -> None:
     names = {each["metadata"]["name"] for each in live.pods()}
     found = until(lambda: _complete(list(live.serving(1).logs(20, False)), names), 30, "the logs of all pods")

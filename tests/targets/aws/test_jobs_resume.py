@@ -85,7 +85,7 @@ def pushed(mirror: Mirror, dataset: Dataset) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", [*range(4), *(pytest.param(each, marks=pytest.mark.thorough) for each in range(4, 8))])
 def test_killed_at_random_rounds_training_ends_in_the_same_bundles(
     seed: int, small_dataset: Dataset, uninterrupted: JobResult, tmp_path: Path, watcher: Any
 ) -> None:
@@ -104,7 +104,7 @@ def test_killed_at_random_rounds_training_ends_in_the_same_bundles(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", [100, 101])
+@pytest.mark.parametrize("seed", [100, pytest.param(101, marks=pytest.mark.thorough)])
 def test_a_spot_machine_taken_away_at_random_rounds_changes_no_bundle(
     seed: int,
     small_dataset: Dataset,
