@@ -108,15 +108,13 @@ def cluster() -> Iterator[Cluster]:
     if not services:  # whoever has a KUBECONFIG doesn't mean to lend that cluster to tests
         pytest.skip("RETAILOPS_TEST_SERVICES names no command that prints where a cluster's Services are")
     found = Cluster(named, services)
-    with found.api:
+    with found.api, Kubelet(found):  # stand-in nodes have a disk to schedule on, and logs, by it alone
         yield found
 
 
 @pytest.fixture(scope="session")
-def logs(cluster: Cluster) -> Iterator[None]:
-    """Logs of pods can be read, also where nodes are stand-ins without a kubelet."""
-    with Kubelet(cluster):
-        yield
+def logs(cluster: Cluster) -> None:
+    """Logs of pods can be read, also where nodes are stand-ins."""
 
 
 @pytest.fixture(scope="session")
