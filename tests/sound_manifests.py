@@ -34,7 +34,7 @@ def written(ingress: Mapping[str, Any] | None = None, **kubernetes: Any) -> str:
 def rendered(config: Config) -> tuple[Manifest, ...]:
     session = Session(config)
     session.__dict__["account"] = "123456789012"
-    return workload.rendered(session, MODEL, IMAGE)
+    return workload.rendered(session, MODEL, config.deploy.kubernetes.image or IMAGE)
 
 
 def objects_of(manifests: Iterable[Manifest]) -> list[Mapping[str, Any]]:
