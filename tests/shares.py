@@ -54,11 +54,12 @@ def arranged(items: list[pytest.Item]) -> list[pytest.Item]:
     return sorted(items, key=_rank)
 
 
-def _rank(item: pytest.Item) -> int:
+def _rank(item: pytest.Item) -> tuple[int, int]:
     name = _name(item.path)
-    if name == FIRST or name in ON_CLUSTER:
-        return 0 if name == FIRST else 1
-    return 2 + (LONG.index(name) if name in LONG else len(LONG))
+    for number, group in enumerate(((FIRST,), ON_CLUSTER, LONG)):
+        if name in group:
+            return number, group.index(name)
+    return 3, 0
 
 
 def _name(path: Path) -> str:
