@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any, Self
 
 _JOBS = re.compile(r"^/apis/batch/v1/namespaces/([^/]+)/jobs(?:/([^/]+))?$")
@@ -34,6 +34,7 @@ class JobApi:
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
         self.tokens: list[str] = []
         self.silent = 0  # answers to come that are 503
+        self._one = Lock()  # a Job is either not there or whole, whoever asks meanwhile
         self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._answering())
         self._thread = Thread(target=self._server.serve_forever, daemon=True)
         self.url = f"http://127.0.0.1:{self._server.server_port}"
@@ -118,7 +119,8 @@ class JobApi:
             def _any(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
                 api.tokens.append(self.headers.get("Authorization", ""))
-                status, found = api.answer(self.command, self.path.partition("?")[0], json.loads(body or b"{}"))
+                with api._one:
+                    status, found = api.answer(self.command, self.path.partition("?")[0], json.loads(body or b"{}"))
                 data = found.encode() if isinstance(found, str) else json.dumps(found).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(data)))
