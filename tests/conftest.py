@@ -113,11 +113,6 @@ def cluster() -> Iterator[Cluster]:
 
 
 @pytest.fixture(scope="session")
-def logs(cluster: Cluster) -> None:
-    """Logs of pods can be read, also where nodes are stand-ins."""
-
-
-@pytest.fixture(scope="session")
 def docker() -> Docker:
     """The container engine behind the docker command."""
     return Docker()

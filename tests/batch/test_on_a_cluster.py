@@ -27,7 +27,7 @@ from retailops.targets.local.cluster_jobs import ClusterJobs
 from retailops.targets.local.jobs import LocalJobs
 from retailops.targets.local.workspace import Workspace
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("logs")]
+pytestmark = pytest.mark.slow
 
 PROJECT = "job-test"
 NAME = f"{PROJECT}-etl-k1"

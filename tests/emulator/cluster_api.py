@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from threading import Thread
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
+
+from emulator.loopback import Loopback
 
 INGRESSES = "/apis/networking.k8s.io/v1"
 CORE = "/api/v1"
 
 
-class ClusterApi:
+class ClusterApi(Loopback):
     """Ingresses, Services and nodes. `controller` learns the name of what was deleted, as a real one would."""
 
     def __init__(self, controller: Callable[[str], None] = lambda name: None, nodes: int = 1) -> None:
@@ -23,18 +24,7 @@ class ClusterApi:
         self.refuse = 0  # a status that every call is answered with
         self.tokens: list[str] = []
         self._controller = controller
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._answering())
-        self._thread = Thread(target=self._server.serve_forever, daemon=True)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
-
-    def __exit__(self, *problem: object) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__init__(self._answering())
 
     def listed(self, path: str) -> list[dict[str, Any]] | None:
         if path == f"{INGRESSES}/ingresses":

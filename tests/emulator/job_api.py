@@ -16,16 +16,18 @@ import subprocess
 import sys
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from threading import Lock, Thread
-from typing import Any, Self
+from threading import Lock
+from typing import Any
+
+from emulator.loopback import Loopback
 
 _JOBS = re.compile(r"^/apis/batch/v1/namespaces/([^/]+)/jobs(?:/([^/]+))?$")
 _LOG = re.compile(r"^/api/v1/namespaces/([^/]+)/pods/([^/]+)/log$")
 
 
-class JobApi:
+class JobApi(Loopback):
     def __init__(self, folder: Path, environment: Mapping[str, str]) -> None:
         self._folder = folder
         self._environment = environment
@@ -35,21 +37,13 @@ class JobApi:
         self.tokens: list[str] = []
         self.silent = 0  # answers to come that are 503
         self._one = Lock()  # a Job is either not there or whole, whoever asks meanwhile
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), self._answering())
-        self._thread = Thread(target=self._server.serve_forever, daemon=True)
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-
-    def __enter__(self) -> Self:
-        self._thread.start()
-        return self
+        super().__init__(self._answering())
 
     def __exit__(self, *problem: object) -> None:
         for process in self.processes.values():
             process.kill()
             process.wait()
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
+        super().__exit__(*problem)
 
     def answer(self, method: str, path: str, body: dict[str, Any]) -> tuple[int, Any]:
         if self.silent > 0:

@@ -245,7 +245,7 @@ def test_a_version_that_answers_oddly_under_traffic_is_taken_back(live: Shop) ->
 
 
 @pytest.mark.thorough
-def test_logs_come_from_every_pod(live: Shop, logs: None) -> None:
+def test_logs_come_from_every_pod(live: Shop) -> None:
     names = {each["metadata"]["name"] for each in live.pods()}
     found = until(lambda: _complete(list(live.serving(1).logs(20, False)), names), 30, "the logs of all pods")
     assert any("serves on" in line for line in found)
@@ -255,7 +255,7 @@ def _complete(lines: list[str], names: set[str]) -> list[str]:
     return lines if {line.partition(": ")[0] for line in lines} >= names else []
 
 
-def test_the_last_words_of_a_crash_are_in_the_error(live: Shop, logs: None) -> None:
+def test_the_last_words_of_a_crash_are_in_the_error(live: Shop) -> None:
     def crashing(deployment: dict[str, Any]) -> None:
         deployment["spec"]["template"]["spec"]["containers"][0]["args"][0] = "--bundle=/nowhere"
 

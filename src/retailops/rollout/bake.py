@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any
 
+from retailops.config import Config
 from retailops.retail.drift import class_psi
 from retailops.retail.gates import Gate
 from retailops.rollout.counters import Counts
@@ -17,17 +18,19 @@ from retailops.rollout.counters import Counts
 ENOUGH = 50  # requests below which neither time nor errors are judged
 
 
-class Limits(Protocol):
+@dataclass(frozen=True)
+class Limits:
     """What of retail.yaml judges a live version: gates.p95_ms, and monitor's."""
 
-    @property
-    def p95_ms(self) -> float: ...
-    @property
-    def max_error_rate(self) -> float: ...
-    @property
-    def max_psi(self) -> float: ...
-    @property
-    def min_predictions(self) -> int: ...
+    p95_ms: float
+    max_error_rate: float
+    max_psi: float
+    min_predictions: int
+
+    @classmethod
+    def of(cls, config: Config) -> Limits:
+        monitor = config.monitor
+        return cls(config.gates.p95_ms, monitor.max_error_rate, monitor.max_psi, monitor.min_predictions)
 
 
 @dataclass(frozen=True)

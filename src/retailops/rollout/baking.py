@@ -11,28 +11,13 @@ from typing import Any
 from retailops.config import Config
 from retailops.errors import GateFailed
 from retailops.progress import Progress
-from retailops.rollout.bake import Verdict, judge
+from retailops.rollout.bake import Limits, Verdict, judge
 from retailops.rollout.counters import Counts, total
 from retailops.rollout.pod_proof import PodClient
 from retailops.rollout.pods import is_ready, name_of, restarts
 
 Pods = Callable[[], list[dict[str, Any]]]
 Asked = Callable[[str], PodClient]
-
-
-@dataclass(frozen=True)
-class Limits:
-    """See bake.Limits."""
-
-    p95_ms: float
-    max_error_rate: float
-    max_psi: float
-    min_predictions: int
-
-    @classmethod
-    def of(cls, config: Config) -> Limits:
-        monitor = config.monitor
-        return cls(config.gates.p95_ms, monitor.max_error_rate, monitor.max_psi, monitor.min_predictions)
 
 
 @dataclass

@@ -84,7 +84,7 @@ class Change:
             self.progress.note(f"a candidate that an earlier command left behind is removed: {', '.join(left)}")
         deployment = self.cluster.read(self.site.deployment)
         before = Revisions.read(self.cluster, self.site, deployment)
-        if deployment is not None and before.current is not None and self._stands(wanted, deployment, before):
+        if deployment is not None and before.current is not None and self._stands(wanted, deployment, before.current):
             return self._kept(wanted, before.current)
         with self._undone_if_it_fails(wanted, before):
             self._look_for_conflicts(wanted, deployment)
@@ -96,10 +96,9 @@ class Change:
         self._forget(wanted)
         return {**(asdict(speed) if speed else {}), "bake": told}
 
-    def _stands(self, wanted: Wanted, deployment: Object, before: Revisions) -> bool:
+    def _stands(self, wanted: Wanted, deployment: Object, current: Revision) -> bool:
         """Whether this very template has proved itself and serves."""
-        current = before.current
-        if current is None or not current.proven or not current.ready:
+        if not current.proven or not current.ready:
             return False
         if wanted.returned:
             return bool(current.template == wanted.deployment["spec"]["template"])

@@ -46,7 +46,7 @@ def leaving(pod: Object) -> bool:
 
 
 def is_ready(pod: Object) -> bool:
-    return not leaving(pod) and _condition(pod, "Ready").get("status") == "True"
+    return not leaving(pod) and condition(pod, "Ready").get("status") == "True"
 
 
 def restarts(pod: Object) -> int:
@@ -77,7 +77,7 @@ def trouble(pod: Object, events: Iterable[Object] = ()) -> Trouble | None:
         found = _container(name, pod, each)
         if found:
             return found
-    scheduled = _condition(pod, "PodScheduled")
+    scheduled = condition(pod, "PodScheduled")
     if scheduled.get("status") == "False":
         return Trouble(name, "node", f"finds no node that takes it: {scheduled.get('message') or 'no reason is given'}")
     return _unready(name, pod, events)
@@ -120,7 +120,7 @@ def _unready(name: str, pod: Object, events: Iterable[Object]) -> Trouble | None
         return None
     if all(each.get("ready") for each in running):
         for gate in pod.get("spec", {}).get("readinessGates") or []:
-            found = _condition(pod, gate["conditionType"])
+            found = condition(pod, gate["conditionType"])
             if found.get("status") != "True":
                 said = found.get("message") or found.get("reason") or "nothing is said yet"
                 return Trouble(name, "gate", f"runs, and {gate['conditionType']} isn't true yet: {said}")
@@ -145,9 +145,10 @@ def _containers(pod: Object) -> list[Object]:
     return list(pod.get("status", {}).get("containerStatuses") or [])
 
 
-def _condition(pod: Object, kind: str) -> Object:
-    found: Object = next((each for each in pod.get("status", {}).get("conditions") or [] if each["type"] == kind), {})
-    return found
+def condition(found: Object, kind: str) -> Object:
+    """What an object's status says under this type; empty when it says nothing."""
+    said: Object = next((each for each in found.get("status", {}).get("conditions") or [] if each["type"] == kind), {})
+    return said
 
 
 def _image(pod: Object) -> str:

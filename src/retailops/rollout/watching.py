@@ -13,7 +13,7 @@ from typing import Any
 
 from retailops.errors import RetailOpsError, TargetFailed
 from retailops.progress import Progress
-from retailops.rollout.pods import STEPS, Trouble, is_ready, leaving, name_of, step, trouble
+from retailops.rollout.pods import STEPS, Trouble, condition, is_ready, leaving, name_of, step, trouble
 from retailops.rollout.site import Site
 from retailops.tools.kube import Cluster, Ref
 
@@ -127,7 +127,7 @@ class Watching:
 
     def _tell_refusals(self, deployment: Object) -> None:
         """Pods that were never made: a quota, or a policy, is in the way."""
-        refused = _condition(deployment, "ReplicaFailure")
+        refused = condition(deployment, "ReplicaFailure")
         if refused.get("status") == "True":
             self._tell(self._site.deployment.name, "refused", f"no further pod is made: {refused.get('message')}")
 
@@ -141,7 +141,7 @@ class Watching:
     def _stuck(self, problem: Trouble | None, before: str) -> Stuck:
         if problem is None:
             deployment = self._cluster.read(self._site.deployment) or {}
-            refused = _condition(deployment, "ReplicaFailure")
+            refused = condition(deployment, "ReplicaFailure")
             why = f"No further pod is made: {refused['message']}" if refused.get("message") else "Nobody says why."
             return Stuck(f"{before}{why}", "")
         words = self.last_words(problem)
@@ -173,12 +173,6 @@ def sets(cluster: Cluster, site: Site, deployment: Mapping[str, Any]) -> list[Ob
 
 def _revision(found: Mapping[str, Any]) -> str:
     return str((found["metadata"].get("annotations") or {}).get("deployment.kubernetes.io/revision", ""))
-
-
-def _condition(found: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
-    conditions = found.get("status", {}).get("conditions") or []
-    chosen: Mapping[str, Any] = next((each for each in conditions if each["type"] == kind), {})
-    return chosen
 
 
 def _marks(pods: Iterable[Object]) -> int:

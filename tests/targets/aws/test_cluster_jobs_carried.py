@@ -26,7 +26,7 @@ from retailops.targets.aws.session import Session
 from retailops.targets.local.jobs import LocalJobs
 from retailops.targets.local.workspace import Workspace
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("logs")]
+pytestmark = pytest.mark.slow
 PARAMETERS = {"labelled": True, "max_quarantined": 0.01, "memory_mb": 300, "threads": 1}
 
 
